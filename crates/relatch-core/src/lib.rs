@@ -1,0 +1,1 @@
+//! The rules of a session, pure: state, the refresh rule, lifetimes, binding.

@@ -1,0 +1,1 @@
+//! The session server: HTTP edge, configuration, command line, and the binary relatch.

@@ -1,0 +1,2 @@
+//! The binary `relatch`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The embedded store: SQLite behind one writer thread that commits in groups.
