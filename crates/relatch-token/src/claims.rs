@@ -50,8 +50,23 @@ impl AccessClaims {
 
 /// The names that a custom claim may not have: what we set, and what other parties give a meaning to.
 pub const REGISTERED_CLAIMS: [&str; 17] = [
-    "iss", "aud", "sub", "iat", "nbf", "exp", "jti", "client_id", "sid", "auth_time", "amr", "acr", "scope",
-    "cnf", "act", "azp", "may_act",
+    "iss",
+    "aud",
+    "sub",
+    "iat",
+    "nbf",
+    "exp",
+    "jti",
+    "client_id",
+    "sid",
+    "auth_time",
+    "amr",
+    "acr",
+    "scope",
+    "cnf",
+    "act",
+    "azp",
+    "may_act",
 ];
 
 /// One audience or several; both spellings of RFC 7519 §4.1.3 are read, one is written for one.
