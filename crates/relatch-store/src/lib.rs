@@ -1,1 +1,32 @@
-//! The store traits, the memory store, and the conformance suite that every store must pass.
+//! What a store promises, and the suite that holds it to that.
+//!
+//! The traits are object-safe: only the binary names a concrete store. Every method is all or nothing, and
+//! what it acknowledged is durable unless it says otherwise.
+
+mod account_store;
+mod error;
+mod event;
+mod key_store;
+mod session_store;
+
+pub use account_store::{
+    AccountStore, CreateUser, Link, LinkHash, LinkPurpose, NewUser, PasswordHash, SubjectChange, SubjectEnd,
+    SubjectUpdate, User, UserEmail, UserKey,
+};
+pub use error::StoreError;
+pub use event::{Cursor, Event, EventFilter, EventStore, NewEvent};
+pub use key_store::{ApiKey, ClientKind, KeyStore, OauthClient, SigningKeyRecord};
+pub use session_store::{
+    Change, Commit, FeedEntry, FeedSubject, Loaded, NewSession, SessionStore, SweepOrder, Swept,
+};
+
+/// Everything that the server keeps.
+#[async_trait::async_trait]
+pub trait Store: SessionStore + AccountStore + KeyStore + EventStore {
+    /// Answers when the store can read and write, or says why it can't.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// The random name of this database, drawn when it was made: a part of every key derivation, so that a
+    /// token of production is worthless against another database.
+    async fn instance_id(&self) -> Result<[u8; 16], StoreError>;
+}

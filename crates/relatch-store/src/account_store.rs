@@ -1,0 +1,183 @@
+//! Accounts: people, their passwords and the links that were mailed to them.
+
+use crate::{NewEvent, StoreError};
+use relatch_core::{Epoch, RevokeReason, Standing};
+use relatch_token::{Secret, SessionId, Timestamp, UserId};
+
+/// A password hash as a PHC string (or an imported one of another spelling).
+pub type PasswordHash = Secret<String>;
+
+/// A person, as every refresh needs to know them. The password is asked for apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The name that stays.
+    pub id: UserId,
+    /// The address; none for a user whom another system brought.
+    pub email: Option<UserEmail>,
+    /// What to call them.
+    pub name: Option<String>,
+    /// The name that another system knows them by.
+    pub external_id: Option<String>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// Whether and since when their sessions count.
+    pub standing: Standing,
+}
+
+/// A mail address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserEmail {
+    /// As the person wrote it.
+    pub address: String,
+    /// Its normal form, unique among users.
+    pub unique_key: String,
+    /// When it was proved to be theirs.
+    pub verified_at: Option<Timestamp>,
+}
+
+/// What finds a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserKey {
+    /// By id.
+    Id(UserId),
+    /// By the normal form of the address.
+    Email(String),
+    /// By another system's name.
+    External(String),
+}
+
+/// A user who is about to be made.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The user.
+    pub user: User,
+    /// Their password, where they have one.
+    pub password: Option<PasswordHash>,
+    /// The event that tells of it.
+    pub event: NewEvent,
+}
+
+/// How making a user ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateUser {
+    /// Made.
+    Done,
+    /// The address is another user's.
+    EmailTaken,
+    /// The other system's name is another user's.
+    ExternalIdTaken,
+}
+
+/// The SHA-256 of a link's random part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkHash(pub [u8; 32]);
+
+/// What a mailed link is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkPurpose {
+    /// Setting a new password.
+    ResetPassword,
+    /// Proving the address.
+    VerifyEmail,
+}
+
+/// A link that was mailed: single use, short-lived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Recognises it.
+    pub hash: LinkHash,
+    /// What it is good for.
+    pub purpose: LinkPurpose,
+    /// For whom.
+    pub user_id: UserId,
+    /// The user's epoch when it was made: a later password change kills older reset links.
+    pub epoch: Epoch,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// Ends all sessions of a user, and may change the account in the same write.
+#[derive(Clone, Debug)]
+pub struct SubjectChange {
+    /// Whose.
+    pub user_id: UserId,
+    /// The epoch it was decided on; `None` where it holds whatever happened meanwhile.
+    pub expected: Option<Epoch>,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RevokeReason,
+    /// The one session that goes on, where it is live.
+    pub keep: Option<SessionId>,
+    /// What else changes.
+    pub update: Option<SubjectUpdate>,
+    /// The event that tells of it.
+    pub event: NewEvent,
+}
+
+/// What may change together with the end of all sessions.
+#[derive(Clone, Debug)]
+pub enum SubjectUpdate {
+    /// A new password, set by somebody who knew the old one.
+    Password(PasswordHash),
+    /// A new password, set by a mailed link, which is used up and proves the address too.
+    PasswordByLink(PasswordHash, LinkHash),
+    /// The user may not come back.
+    Disable,
+}
+
+/// How ending all sessions of a user ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectEnd {
+    /// Ended.
+    Done {
+        /// How many live sessions ended.
+        revoked: u64,
+        /// The user's epoch from now on.
+        epoch: Epoch,
+    },
+    /// The user is gone, the epoch has moved on, or the link is used up or too old: nothing was written.
+    Conflict,
+}
+
+/// Accounts, behind promises.
+#[async_trait::async_trait]
+pub trait AccountStore: Send + Sync {
+    /// Makes a user whose address and external id are nobody else's.
+    async fn create_user(&self, new: NewUser) -> Result<CreateUser, StoreError>;
+
+    /// A user.
+    async fn user(&self, key: &UserKey) -> Result<Option<User>, StoreError>;
+
+    /// A user and their password, read at one moment.
+    async fn credentials(&self, key: &UserKey) -> Result<Option<(User, Option<PasswordHash>)>, StoreError>;
+
+    /// Users in the order in which they were made, after `after`, at most `limit`.
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, StoreError>;
+
+    /// Replaces a hash by a better one of the same password, where it still is `old`. Sessions live on.
+    async fn upgrade_password(
+        &self,
+        user: UserId,
+        old: &PasswordHash,
+        new: PasswordHash,
+        event: NewEvent,
+    ) -> Result<(), StoreError>;
+
+    /// Lets a disabled user come back (to log in anew: the sessions from before stay ended).
+    async fn enable_user(&self, user: UserId, event: NewEvent) -> Result<(), StoreError>;
+
+    /// Keeps a link and forgets the user's older ones of the same purpose.
+    async fn add_link(&self, link: Link) -> Result<(), StoreError>;
+
+    /// The link, where it is good at `now`; it is not used up by looking.
+    async fn link(
+        &self,
+        hash: LinkHash,
+        purpose: LinkPurpose,
+        now: Timestamp,
+    ) -> Result<Option<Link>, StoreError>;
+
+    /// Uses up a link and marks the address as proved. [`None`] where the link isn't good.
+    async fn verify_email(&self, hash: LinkHash, event_at: Timestamp) -> Result<Option<UserId>, StoreError>;
+}
