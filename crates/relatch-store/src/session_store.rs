@@ -2,7 +2,7 @@
 
 use crate::{Cursor, NewEvent, StoreError, SubjectChange, SubjectEnd, User};
 use relatch_core::{Session, Update, Version};
-use relatch_token::{SessionId, Timestamp, UserId};
+use relatch_token::{DeviceHash, SessionId, Timestamp, UserId};
 
 /// A session and its user, as they were at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +121,10 @@ pub trait SessionStore: Send + Sync {
 
     /// The sessions of a user that are live at `now`, the newest first, at most `limit`.
     async fn list(&self, user: UserId, now: Timestamp, limit: usize) -> Result<Vec<Session>, StoreError>;
+
+    /// Whether the user ever had a session beside this device cookie, as far back as rows are kept, dead ones
+    /// included: a browser that they logged out of is still theirs.
+    async fn knows_device(&self, user: UserId, device: DeviceHash) -> Result<bool, StoreError>;
 
     /// Ends all sessions of a user in one write, by moving the user's epoch (see [`SubjectChange`]).
     async fn revoke_subject(&self, change: SubjectChange) -> Result<SubjectEnd, StoreError>;

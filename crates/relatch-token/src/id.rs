@@ -111,7 +111,7 @@ impl AsRef<str> for ClientId {
     }
 }
 
-/// What the server keeps of a device cookie: 64 bits of a keyed hash of its random value.
+/// What the server keeps of a device cookie: 64 bits of a hash of its 128 random bits.
 ///
 /// Guessing a cookie that fits takes 2^63 requests on average, each of which also needs the refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
