@@ -7,6 +7,7 @@ mod account_store;
 mod error;
 mod event;
 mod key_store;
+pub mod memory;
 mod session_store;
 
 pub use account_store::{

@@ -1,0 +1,64 @@
+//! The tables themselves; every change of them is a method, in the room of what it changes.
+
+use crate::memory::log::Log;
+use crate::memory::undo::Moves;
+use crate::{
+    ApiKey, FeedSubject, Link, NewEvent, OauthClient, PasswordHash, SigningKeyRecord, User, UserKey,
+};
+use relatch_core::Session;
+use relatch_token::{ClientId, SessionId, Timestamp, UserId};
+use std::collections::BTreeMap;
+
+/// Everything that the server keeps.
+#[derive(Clone, Default)]
+pub(super) struct Tables {
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    /// The sessions of each user, the oldest first.
+    pub(super) sessions_of: BTreeMap<UserId, Vec<SessionId>>,
+    pub(super) accounts: BTreeMap<UserId, Account>,
+    /// Users in the order in which they were made.
+    pub(super) users_made: Vec<UserId>,
+    pub(super) by_email: BTreeMap<String, UserId>,
+    pub(super) by_external: BTreeMap<String, UserId>,
+    pub(super) links: BTreeMap<[u8; 32], Link>,
+    pub(super) signing_keys: Vec<SigningKeyRecord>,
+    pub(super) api_keys: Vec<ApiKey>,
+    pub(super) clients: BTreeMap<ClientId, OauthClient>,
+    pub(super) events: Log<NewEvent>,
+    pub(super) feed: Log<FeedItem>,
+    /// The last session that the sweep looked at.
+    pub(super) swept_to: Option<SessionId>,
+    /// The moves of heads that a crash could still undo.
+    pub(super) moves: Moves,
+}
+
+/// A user and what they log in with.
+#[derive(Clone)]
+pub(super) struct Account {
+    pub(super) user: User,
+    pub(super) password: Option<PasswordHash>,
+}
+
+/// A feed entry without its place.
+#[derive(Clone)]
+pub(super) struct FeedItem {
+    pub(super) at: Timestamp,
+    pub(super) subject: FeedSubject,
+}
+
+impl Tables {
+    pub(super) fn account(&self, key: &UserKey) -> Option<&Account> {
+        let id = match key {
+            UserKey::Id(id) => id,
+            UserKey::Email(unique_key) => self.by_email.get(unique_key)?,
+            UserKey::External(name) => self.by_external.get(name)?,
+        };
+        self.accounts.get(id)
+    }
+
+    /// The sessions of a user, the oldest first.
+    pub(super) fn sessions_of(&self, user: UserId) -> impl DoubleEndedIterator<Item = &Session> {
+        let ids = self.sessions_of.get(&user).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|id| self.sessions.get(id))
+    }
+}
