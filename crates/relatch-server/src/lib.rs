@@ -1,3 +1,5 @@
 //! The session server: HTTP edge, configuration, command line, and the binary relatch.
 
+pub mod config;
 pub mod environment;
+pub mod http;

@@ -1,0 +1,137 @@
+//! `[passwords]`, `[signup]`, `[limits]` and `[mail]`: how accounts are made, guarded and written to.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// How passwords are checked and kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PasswordsConfig {
+    /// The shortest password that may be chosen, in characters.
+    #[schemars(range(min = 8, max = 64))]
+    pub length_min: usize,
+    /// The longest password that is taken, in characters; none is ever cut short.
+    #[schemars(range(min = 128, max = 4096))]
+    pub length_max: usize,
+    /// How many passwords are checked at a time, on threads of their own.
+    #[schemars(range(min = 1, max = 256))]
+    pub threads: usize,
+    /// How many checks may wait for a thread; further ones are answered 503 with `Retry-After`, so that a
+    /// flood of logins never slows a refresh.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub queue_max: usize,
+    /// What one check of a password costs.
+    pub argon2: Argon2Config,
+}
+
+impl Default for PasswordsConfig {
+    fn default() -> Self {
+        Self { length_min: 8, length_max: 1024, argon2: Argon2Config::default(), threads: 2, queue_max: 256 }
+    }
+}
+
+/// The cost of Argon2id (RFC 9106 §3.1). Hashes of another cost are renewed at the next login.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Argon2Config {
+    /// Memory for one check, in KiB; every thread takes it once.
+    #[schemars(range(min = 8, max = 4_194_304))]
+    pub memory_kib: u32,
+    /// Passes over that memory.
+    #[schemars(range(min = 1, max = 100))]
+    pub iterations: u32,
+    /// Lanes.
+    #[schemars(range(min = 1, max = 16))]
+    pub parallelism: u32,
+    /// Takes a cost below what OWASP recommends. For tests and toys: a stolen database is guessed faster.
+    pub danger_cheap: bool,
+}
+
+impl Default for Argon2Config {
+    /// The second of the equally strong settings in OWASP's Password Storage Cheat Sheet.
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, iterations: 2, parallelism: 1, danger_cheap: false }
+    }
+}
+
+/// Who may make an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignupConfig {
+    /// Whether people may sign up by themselves. Without it accounts are made by `relatch users create`.
+    pub enabled: bool,
+    /// Whether an account begins only when a mailed link was followed. Sign-up then answers 202 whether or
+    /// not the address is taken, so that it can't be used to ask. Needs `mail.directory`.
+    pub verify_email_first: bool,
+}
+
+impl Default for SignupConfig {
+    fn default() -> Self {
+        Self { enabled: true, verify_email_first: false }
+    }
+}
+
+/// How often something may be tried; beyond that the answer is 429 with `Retry-After`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// The span in which failed logins are counted.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub login_window_seconds: u32,
+    /// Failed logins into one account in that span, from everywhere together. A device that has logged in
+    /// to the account before has a count of its own, so that nobody can lock the owner out.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub login_failures_per_account_max: u32,
+    /// Failed logins from one address in that span (of IPv6, from one /64).
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub login_failures_per_address_max: u32,
+    /// The span in which sign-ups and requested mails are counted.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub signup_window_seconds: u32,
+    /// Sign-ups from one address in that span.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub signups_per_address_max: u32,
+    /// Mails to one account in that span (password reset, verification).
+    #[schemars(range(min = 1, max = 1000))]
+    pub mails_per_account_max: u32,
+    /// Refreshes of one session in 30 seconds. Never counted by address: one office is one address.
+    #[schemars(range(min = 100, max = 1_000_000))]
+    pub refreshes_per_session_max: u32,
+    /// The most accounts, addresses and sessions whose counts are kept at a time; beyond that the oldest
+    /// are forgotten. Bounds the memory that an attacker can make the server use.
+    #[schemars(range(min = 1000, max = 100_000_000))]
+    pub tracked_max: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            login_window_seconds: 900,
+            login_failures_per_account_max: 10,
+            login_failures_per_address_max: 100,
+            signup_window_seconds: 3600,
+            signups_per_address_max: 50,
+            mails_per_account_max: 5,
+            refreshes_per_session_max: 100,
+            tracked_max: 100_000,
+        }
+    }
+}
+
+/// How messages leave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// A folder into which every message is written as an `.eml` file, for a mail server to pick up or for
+    /// you to read. Absent: no mail is sent, and passwords can't be reset by mail.
+    pub directory: Option<PathBuf>,
+    /// The sender of messages, as `name@host` or `Name <name@host>`.
+    pub from: String,
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self { directory: None, from: "Relatch <relatch@localhost>".into() }
+    }
+}

@@ -1,0 +1,92 @@
+//! `[tokens]` and `[sessions]`: what access tokens say, and how long sessions live.
+
+use super::WebUrl;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What access tokens say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokensConfig {
+    /// The `iss` of access tokens, and the name by which verifiers know the server. Absent:
+    /// `server.public_url`. Changing it makes every access token that is under way invalid.
+    pub issuer: Option<WebUrl>,
+    /// The `aud` of access tokens: what your APIs call themselves. Empty: the issuer.
+    pub audience: Vec<String>,
+    /// How long an access token lives. A verifier that does not follow the revocation feed honours a
+    /// revoked session for that long.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub access_seconds: u32,
+    /// The `client_id` in access tokens of sessions that belong to no OAuth client.
+    pub first_party_client_id: String,
+    /// Claims that every access token carries beside the registered ones.
+    pub claims: Map<String, Value>,
+}
+
+impl Default for TokensConfig {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            audience: Vec::new(),
+            access_seconds: 900,
+            first_party_client_id: "relatch".into(),
+            claims: Map::new(),
+        }
+    }
+}
+
+/// How long sessions live, and what happens when a copied refresh token shows up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionsConfig {
+    /// How long a session lives after its last refresh.
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub idle_seconds: u32,
+    /// When a session ends however busy it is, counted from login.
+    #[schemars(range(min = 1, max = 157_680_000))]
+    pub absolute_seconds: u32,
+    /// In place of `sessions.idle_seconds`, for a login with `"remember": false`, whose cookies also end
+    /// with the browser window.
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub unremembered_idle_seconds: u32,
+    /// How long a browser's superseded refresh token is still answered. Its tabs, workers and server-side
+    /// renderers share one jar of cookies, so several of them may refresh at once. 0 is the strict rule:
+    /// whoever refreshes twice with one token is logged out.
+    #[schemars(range(min = 0, max = 300))]
+    pub reuse_window_cookie_seconds: u32,
+    /// The same for refresh tokens that travel in bodies (mobile, native, server to server).
+    #[schemars(range(min = 0, max = 300))]
+    pub reuse_window_body_seconds: u32,
+    /// What a reused refresh token ends: `revoke_session`, the session that it belongs to, or
+    /// `revoke_user`, every session of that person.
+    pub on_reuse: OnReuse,
+    /// The most sessions of one person that a list answers.
+    #[schemars(range(min = 1, max = 1000))]
+    pub user_sessions_max: usize,
+}
+
+impl Default for SessionsConfig {
+    fn default() -> Self {
+        Self {
+            idle_seconds: 14 * 86_400,
+            absolute_seconds: 90 * 86_400,
+            unremembered_idle_seconds: 86_400,
+            reuse_window_cookie_seconds: 30,
+            reuse_window_body_seconds: 10,
+            on_reuse: OnReuse::RevokeSession,
+            user_sessions_max: 100,
+        }
+    }
+}
+
+/// What a reused refresh token ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnReuse {
+    /// The session that it belongs to.
+    #[default]
+    RevokeSession,
+    /// Every session of that person.
+    RevokeUser,
+}
