@@ -1,0 +1,96 @@
+//! The claims of an access token, and what they must say for this service to accept it.
+
+use crate::{Flaw, VerifyError};
+use relatch_token::{AccessClaims, Seconds, Timestamp};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// The claims of a verified token; the custom ones as a type of the caller's.
+///
+/// It reads like the [`AccessClaims`] inside: `claims.sub`, `claims.has_scope("orders:read")`.
+#[derive(Clone, Debug)]
+pub struct Claims<T = IgnoredAny> {
+    registered: Arc<AccessClaims>,
+    /// The custom claims.
+    pub custom: T,
+}
+
+impl<T: DeserializeOwned> Claims<T> {
+    pub(crate) fn read(registered: Arc<AccessClaims>) -> Result<Self, VerifyError> {
+        let custom = T::deserialize(&registered.custom).map_err(|_| Flaw::CustomClaims)?;
+        Ok(Self { registered, custom })
+    }
+}
+
+impl<T> Deref for Claims<T> {
+    type Target = AccessClaims;
+
+    fn deref(&self) -> &AccessClaims {
+        &self.registered
+    }
+}
+
+/// What the claims must say.
+pub(crate) struct ClaimRules {
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) leeway: Seconds,
+    pub(crate) token_life_max: Seconds,
+}
+
+impl ClaimRules {
+    /// Checks everything that never changes about a token, and that it has begun (RFC 9068 §4, RFC 8725 §3.8 to §3.10).
+    ///
+    /// Whether it has ended is asked apart, at every look: [`is_expired`](Self::is_expired).
+    pub(crate) fn check(&self, claims: &AccessClaims, now: Timestamp) -> Result<(), Flaw> {
+        if claims.iss != self.issuer {
+            return Err(Flaw::Issuer);
+        }
+        if !self.audiences.iter().any(|audience| claims.aud.contains(audience)) {
+            return Err(Flaw::Audience);
+        }
+        if claims.custom.contains_key("cnf") {
+            return Err(Flaw::BoundToKey);
+        }
+        let not_before = match claims.custom.get("nbf") {
+            Some(nbf) => nbf.as_i64().ok_or(Flaw::Claims)?.max(claims.iat),
+            None => claims.iat,
+        };
+        if Timestamp::from_seconds(not_before) > now + self.leeway {
+            return Err(Flaw::NotYetValid);
+        }
+        if claims.exp.saturating_sub(claims.iat) > i64::from(self.token_life_max.0) {
+            return Err(Flaw::LivesTooLong);
+        }
+        Ok(())
+    }
+
+    /// Whether the token is dead: from `exp` on (RFC 7519 §4.1.4), give or take the leeway.
+    pub(crate) fn is_expired(&self, claims: &AccessClaims, now: Timestamp) -> bool {
+        now >= Timestamp::from_seconds(claims.exp) + self.leeway
+    }
+}
+
+/// What a route demands beyond a good token.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Demands {
+    /// All of them, separated by spaces.
+    pub(crate) scope: String,
+    pub(crate) max_age: Option<Seconds>,
+}
+
+impl Demands {
+    pub(crate) fn check(&self, claims: &AccessClaims, now: Timestamp) -> Result<(), VerifyError> {
+        if !self.scope.split_ascii_whitespace().all(|scope| claims.has_scope(scope)) {
+            return Err(VerifyError::InsufficientScope { scope: self.scope.clone() });
+        }
+        // No leeway: whoever asks for a recent login would rather ask once too often.
+        match self.max_age {
+            Some(max_age) if now > Timestamp::from_seconds(claims.auth_time) + max_age => {
+                Err(VerifyError::InsufficientUserAuthentication { max_age })
+            }
+            _ => Ok(()),
+        }
+    }
+}
