@@ -178,6 +178,7 @@ pub trait AccountStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Link>, StoreError>;
 
-    /// Uses up a link and marks the address as proved. [`None`] where the link isn't good.
+    /// Uses up a link, marks the address as proved and writes the event that tells of it
+    /// ([`relatch_core::EventKind::EmailVerified`]). [`None`] where the link isn't good.
     async fn verify_email(&self, hash: LinkHash, event_at: Timestamp) -> Result<Option<UserId>, StoreError>;
 }

@@ -7,6 +7,7 @@ mod account_store;
 mod error;
 mod event;
 mod key_store;
+mod maintenance;
 pub mod memory;
 mod session_store;
 
@@ -17,6 +18,7 @@ pub use account_store::{
 pub use error::StoreError;
 pub use event::{Cursor, Event, EventFilter, EventStore, NewEvent};
 pub use key_store::{ApiKey, ClientKind, KeyStore, OauthClient, SigningKeyRecord};
+pub use maintenance::Maintenance;
 pub use session_store::{
     Change, Commit, FeedEntry, FeedSubject, Loaded, NewSession, SessionStore, SweepOrder, Swept,
 };
