@@ -1,6 +1,7 @@
 //! `[tokens]` and `[sessions]`: what access tokens say, and how long sessions live.
 
 use super::WebUrl;
+use relatch_token::Seconds;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -46,8 +47,8 @@ pub struct SessionsConfig {
     /// When a session ends however busy it is, counted from login.
     #[schemars(range(min = 1, max = 157_680_000))]
     pub absolute_seconds: u32,
-    /// In place of `sessions.idle_seconds`, for a login with `"remember": false`, whose cookies also end
-    /// with the browser window.
+    /// In place of `sessions.idle_seconds` where that is longer, for a login with `"remember": false`, whose
+    /// cookies also end with the browser window.
     #[schemars(range(min = 1, max = 31_536_000))]
     pub unremembered_idle_seconds: u32,
     /// How long a browser's superseded refresh token is still answered. Its tabs, workers and server-side
@@ -80,6 +81,19 @@ impl Default for SessionsConfig {
     }
 }
 
+impl SessionsConfig {
+    /// How long a session lives after its last refresh, by what the person said at login.
+    pub fn idle(&self, remember: bool) -> Seconds {
+        let idle = Seconds(self.idle_seconds);
+        if remember { idle } else { idle.min(Seconds(self.unremembered_idle_seconds)) }
+    }
+
+    /// When a session ends however busy it is, counted from login.
+    pub const fn absolute(&self) -> Seconds {
+        Seconds(self.absolute_seconds)
+    }
+}
+
 /// What a reused refresh token ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -89,4 +103,17 @@ pub enum OnReuse {
     RevokeSession,
     /// Every session of that person.
     RevokeUser,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn not_to_be_remembered_never_makes_a_session_live_longer() {
+        let sessions = |idle_seconds| SessionsConfig { idle_seconds, ..SessionsConfig::default() };
+        assert_eq!(sessions(90_000).idle(false), Seconds(86_400));
+        assert_eq!(sessions(90_000).idle(true), Seconds(90_000));
+        assert_eq!(sessions(3600).idle(false), Seconds(3600));
+    }
 }
