@@ -3,3 +3,6 @@
 pub mod config;
 pub mod environment;
 pub mod http;
+pub mod keys;
+pub mod password;
+pub mod serve;
