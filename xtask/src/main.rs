@@ -1,2 +1,57 @@
-//! The chores of the workspace.
-fn main() {}
+//! The chores of the workspace: `cargo xtask --help`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "chores measure real time; nothing here decides a session's fate"
+)]
+#![expect(clippy::print_stdout, reason = "talking to people is what this program is for")]
+
+mod check;
+mod generate;
+mod run;
+mod setup;
+mod tally;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The chores of the workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Chores {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Runs every suite of tests and ends with a plain count.
+    Test(test::Options),
+    /// Checks format, lints, documentation and dependencies; run it before sending a change.
+    Check,
+    /// Writes the files that are generated from code.
+    Gen(generate::Options),
+    /// Installs what the suites need: Debian packages where it may, the rest into `build/`.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    std::env::set_current_dir(run::root())?;
+    run::end_children_when_interrupted()?;
+    match Chores::parse().chore {
+        Chore::Test(options) => test::run(&options),
+        Chore::Check => test::run(&test::Options::of(&check::SUITES)),
+        Chore::Gen(options) => generate::run(&options),
+        Chore::Setup => setup::run(),
+    }
+}
