@@ -33,7 +33,7 @@ pub(crate) fn dependencies() -> Result<Tally> {
         return Ok(Tally::default());
     }
     let settled = Job::cargo(&["deny", "check", "licenses", "bans", "sources"]).run()?.success;
-    let advisories = if succeeds("cargo", &["deny", "fetch", "db"]) {
+    let advisories = if Job::cargo(&["deny", "fetch", "db"]).minutes(2).run()?.success {
         Job::cargo(&["deny", "check", "advisories"]).run()?.success
     } else {
         println!("the advisory database can't be fetched; advisories are not checked");
