@@ -10,7 +10,7 @@ use std::borrow::Cow;
 pub const ATTEMPT_BYTES_MAX: usize = 4 * 4096;
 
 /// How long a password must and may be, in characters (code points, once normalised).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasswordRules {
     /// The fewest characters.
     pub chars_min: usize,

@@ -1,0 +1,20 @@
+//! The first layer of limits: how often something may be tried, counted in bounded memory.
+//!
+//! | limit | counted by | over it |
+//! | --- | --- | --- |
+//! | [`LoginLimits`] | account and address; apart from both, account and known device | login answers 429 |
+//! | [`MailLimits`] | address; account | sign-up answers 429; no mail is sent |
+//! | [`RefreshLimits`] | session, never address | refresh answers 429 |
+//!
+//! Counts live in this process: they begin anew with it, and every node counts for itself.
+
+mod limiter;
+mod login;
+mod mail;
+mod network;
+mod refresh;
+
+pub use limiter::{Limited, Limiter, Quota};
+pub use login::LoginLimits;
+pub use mail::MailLimits;
+pub use refresh::RefreshLimits;
