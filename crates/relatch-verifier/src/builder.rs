@@ -66,8 +66,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// How far the clocks of issuer and service may be apart, 30 s by default: a token lives so much longer here,
-    /// and begins so much earlier.
+    /// How far the clocks of issuer and service may be apart, 30 s by default: a token lives so much longer
+    /// here, and begins so much earlier.
     pub fn leeway(mut self, leeway: Seconds) -> Self {
         self.leeway = leeway;
         self
@@ -101,7 +101,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// How many verified tokens are remembered, 10,000 by default, at about 1 KB each.
+    /// How many verified tokens are remembered, 10,000 by default, at about 2 KB each.
     pub fn tokens_remembered_max(mut self, tokens: usize) -> Self {
         self.tokens_remembered_max = tokens;
         self
@@ -113,7 +113,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// Fetches keys over plain HTTP from anywhere. Whoever is on the way can then make keys and tokens of their own.
+    /// Fetches keys over plain HTTP from anywhere. Whoever is on the way can then make keys and tokens of
+    /// their own.
     pub fn danger_allow_plain_http(mut self) -> Self {
         self.allow_plain_http = true;
         self

@@ -40,7 +40,7 @@ pub(crate) struct ClaimRules {
 }
 
 impl ClaimRules {
-    /// Checks everything that never changes about a token, and that it has begun (RFC 9068 §4, RFC 8725 §3.8 to §3.10).
+    /// Checks what never changes about a token, and that it has begun (RFC 9068 §4, RFC 8725 §3.8 and §3.9).
     ///
     /// Whether it has ended is asked apart, at every look: [`is_expired`](Self::is_expired).
     pub(crate) fn check(&self, claims: &AccessClaims, now: Timestamp) -> Result<(), Flaw> {

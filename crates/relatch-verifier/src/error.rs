@@ -90,10 +90,9 @@ impl VerifyError {
                 Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
             }
             // RFC 9470 §3.
-            Self::InsufficientUserAuthentication { max_age } => Some(format!(
-                r#"Bearer error="insufficient_user_authentication", error_description="A more recent login is needed", max_age="{}""#,
-                max_age.0
-            )),
+            Self::InsufficientUserAuthentication { max_age } => {
+                Some(format!(r#"Bearer error="insufficient_user_authentication", max_age="{}""#, max_age.0))
+            }
             Self::Unavailable { .. } => None,
         }
     }
@@ -126,7 +125,8 @@ pub enum Flaw {
     /// Not a JSON object with the parameters of a JWT header, each at most once.
     #[error("its header cannot be read")]
     Header,
-    /// `jku`, `jwk`, `x5u`, `x5c`, `crit`, `b64`, `enc` or `zip`: keys of the sender's choice, or rules we don't know.
+    /// `jku`, `jwk`, `x5u`, `x5c`, `crit`, `b64`, `enc` or `zip`: keys of the sender's choice, or rules that we
+    /// don't know.
     #[error("its header has a parameter that no access token needs")]
     ForbiddenHeader,
     /// `none`, a symmetric algorithm, or one that is not on the list of this service.

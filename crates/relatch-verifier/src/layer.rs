@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
-/// Lets requests with a good token through, with `Arc<AccessClaims>` among their extensions; answers the others.
+/// Lets requests with a good token through, `Arc<AccessClaims>` among their extensions; refuses the others.
 ///
 /// ```
 /// # use relatch_verifier::{ConfigError, Seconds, Verifier};

@@ -32,8 +32,8 @@
 //! log out.
 //!
 //! # Memory
-//! Tokens already verified are remembered by their hash, up to a bound. Expiry, revocation and the withdrawal
-//! of the key are looked at each time, so no memory outlives them.
+//! Tokens already verified are remembered, up to a bound, and wiped when they leave. Expiry, revocation and the
+//! withdrawal of the key are looked at each time, so no memory outlives them.
 
 mod builder;
 mod claims;

@@ -1,7 +1,7 @@
 //! Fetching keys: rarely, once at a time, through rotation, outage and floods of forged names.
 
 use crate::issuer::{Answer, Issuer, TestKey, jwks};
-use relatch_verifier::{Flaw, Seconds, Verifier, VerifyError};
+use relatch_verifier::{Clock, Flaw, Seconds, Verifier, VerifyError};
 use serde_json::json;
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ fn is_unavailable(verdict: &Result<(), VerifyError>) -> bool {
 
 /// Waits for a fetch in the background.
 async fn until(mut is_true: impl FnMut() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..2000 {
         if is_true() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("it did not come true within 2.5 s");
+    panic!("it did not come true within 10 s");
 }
 
 #[tokio::test]
@@ -131,8 +131,8 @@ async fn keys_are_refreshed_in_the_background_when_due() {
     check(&verifier, &issuer.token()).await.unwrap();
     assert_eq!(issuer.fetches(), 1);
     issuer.clock.advance(1);
-    issuer.answer(Answer::Slow(jwks(&[&issuer.key]), Duration::from_secs(2)));
-    let answered = tokio::time::timeout(Duration::from_secs(1), check(&verifier, &issuer.token())).await;
+    issuer.answer(Answer::Slow(jwks(&[&issuer.key]), Duration::from_secs(4)));
+    let answered = tokio::time::timeout(Duration::from_secs(3), check(&verifier, &issuer.token())).await;
     assert_eq!(answered, Ok(Ok(())), "nobody waits for a refresh that is merely due");
     until(|| issuer.fetches() == 2).await;
 }
@@ -230,9 +230,8 @@ async fn a_useless_document_never_replaces_good_keys() {
     for answer in useless {
         issuer.answer(answer);
         issuer.clock.advance(400);
-        let fetches = issuer.fetches();
         check(&verifier, &issuer.token()).await.unwrap();
-        until(|| issuer.fetches() == fetches + 1 && verifier.key_status().failed_at.is_some()).await;
+        until(|| verifier.key_status().failed_at == Some(issuer.clock.now())).await;
         check(&verifier, &issuer.token()).await.unwrap();
     }
 }
