@@ -4,6 +4,7 @@
 //! what it acknowledged is durable unless it says otherwise.
 
 mod account_store;
+pub mod conformance;
 mod error;
 mod event;
 mod key_store;

@@ -88,3 +88,6 @@ impl Store for MemoryStore {
         self.with(|_| self.instance_id)
     }
 }
+
+#[cfg(test)]
+mod tests;

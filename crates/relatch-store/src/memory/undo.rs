@@ -51,4 +51,4 @@ impl Tables {
 }
 
 /// Far more than a crash loses, and little memory.
-const MOVES_MAX: usize = 1024;
+pub(super) const MOVES_MAX: usize = 1024;
