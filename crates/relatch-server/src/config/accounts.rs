@@ -14,9 +14,10 @@ pub struct PasswordsConfig {
     /// The longest password that is taken, in characters; none is ever cut short.
     #[schemars(range(min = 128, max = 4096))]
     pub length_max: usize,
-    /// How many passwords are checked at a time, on threads of their own.
+    /// How many passwords are checked at a time, on threads of their own. Absent: half of the processor's
+    /// cores, so that the other half is left for refreshes.
     #[schemars(range(min = 1, max = 256))]
-    pub threads: usize,
+    pub threads: Option<usize>,
     /// How many checks may wait for a thread; further ones are answered 503 with `Retry-After`, so that a
     /// flood of logins never slows a refresh.
     #[schemars(range(min = 1, max = 100_000))]
@@ -27,7 +28,7 @@ pub struct PasswordsConfig {
 
 impl Default for PasswordsConfig {
     fn default() -> Self {
-        Self { length_min: 8, length_max: 1024, argon2: Argon2Config::default(), threads: 2, queue_max: 256 }
+        Self { length_min: 8, length_max: 1024, argon2: Argon2Config::default(), threads: None, queue_max: 1024 }
     }
 }
 
@@ -36,7 +37,7 @@ impl Default for PasswordsConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct Argon2Config {
     /// Memory for one check, in KiB; every thread takes it once.
-    #[schemars(range(min = 8, max = 4_194_304))]
+    #[schemars(range(min = 8, max = 1_048_576))]
     pub memory_kib: u32,
     /// Passes over that memory.
     #[schemars(range(min = 1, max = 100))]
@@ -89,10 +90,11 @@ pub struct LimitsConfig {
     /// The span in which sign-ups and requested mails are counted.
     #[schemars(range(min = 1, max = 86_400))]
     pub signup_window_seconds: u32,
-    /// Sign-ups from one address in that span.
+    /// Sign-ups and requested mails from one address in that span (of IPv6, from one /64).
     #[schemars(range(min = 1, max = 1_000_000))]
     pub signups_per_address_max: u32,
-    /// Mails to one account in that span (password reset, verification).
+    /// Mails to one account in that span (password reset, verification). Further ones are not sent, and the
+    /// answer stays what it is, so that it does not tell whether the account exists.
     #[schemars(range(min = 1, max = 1000))]
     pub mails_per_account_max: u32,
     /// Refreshes of one session in 30 seconds. Never counted by address: one office is one address.

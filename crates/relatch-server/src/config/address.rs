@@ -33,6 +33,16 @@ impl WebUrl {
         format!("{}{path}", self.0)
     }
 
+    /// The host, without its port.
+    pub fn host(&self) -> &str {
+        let authority = self.0.splitn(4, '/').nth(2).unwrap_or_default();
+        match authority.rsplit_once(':') {
+            // An IPv6 address has colons of its own, within brackets.
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        }
+    }
+
     /// Whether something stands behind host and port.
     pub fn has_path(&self) -> bool {
         self.0.splitn(4, '/').count() == 4
@@ -203,7 +213,14 @@ mod tests {
         let with_path = WebUrl::try_from("https://example.com:8443/id".to_owned()).unwrap();
         assert!(with_path.has_path());
         assert_eq!(with_path.origin().as_str(), "https://example.com:8443");
+        assert_eq!(with_path.host(), "example.com");
         assert!(!WebUrl::localhost("http", 80).has_path());
+        let host = |text: &str| WebUrl::try_from(text.to_owned()).unwrap().host().to_owned();
+        assert_eq!(
+            (host("https://a.example"), host("http://[::1]:80")),
+            ("a.example".into(), "[::1]".into())
+        );
+        assert_eq!(host("https://[2001:db8::1]"), "[2001:db8::1]");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where settings come from: a file, the environment, and what the command line says.
 
 use super::ConfigError;
-use super::known::{Key, PREFIX, Shape, suggestion};
+use super::known::{Key, PREFIX, Shape, keys, suggestion};
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 use std::collections::BTreeMap;
@@ -33,6 +33,26 @@ impl Layer {
         insert(&mut self.values, key, value.into());
         self.sources.insert(key.to_owned(), source.to_owned());
         self
+    }
+
+    /// Settings that the command line gives by name, as text (`--set sessions.idle_seconds=3600`).
+    pub fn from_settings(settings: &[(String, String)]) -> Result<Self, ConfigError> {
+        let keys = keys();
+        let mut layer = Self::new();
+        let mut problems = Vec::new();
+        for (path, text) in settings {
+            let Some(key) = keys.iter().find(|key| key.path == *path && key.shape != Shape::Section) else {
+                let names = keys.iter().map(|key| key.path.as_str());
+                problems.push(unknown(path, "--set", suggestion(path, names)));
+                continue;
+            };
+            match read(text, key.shape) {
+                Ok(value) => layer = layer.with(path, &format!("--set {path}"), value),
+                Err(expected) => problems.push(format!("--set {path} must be {expected}")),
+            }
+        }
+        ConfigError::unless_empty(problems)?;
+        Ok(layer)
     }
 
     /// The settings of a TOML file.

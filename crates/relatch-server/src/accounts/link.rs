@@ -1,0 +1,112 @@
+//! Links that are mailed: single use, short-lived, built from the configured base URL only.
+
+use super::Accounts;
+use crate::environment::EntropyExt;
+use crate::mail::Message;
+use crate::sessions::Doubt;
+use base64ct::{Base64UrlUnpadded, Encoding};
+use relatch_store::{Link, LinkHash, LinkPurpose, User};
+use relatch_token::{Seconds, Secret};
+use sha2::{Digest, Sha256};
+
+/// The random part of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkToken(Secret<[u8; 32]>);
+
+impl LinkToken {
+    /// Reads what came back; `None` where it is none of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0u8; 32];
+        match Base64UrlUnpadded::decode(text.strip_prefix(PREFIX)?, &mut bytes) {
+            Ok(decoded) if decoded.len() == 32 => Some(Self(Secret::new(bytes))),
+            _ => None,
+        }
+    }
+
+    /// What the store keeps of it.
+    pub fn hash(&self) -> LinkHash {
+        LinkHash(Sha256::digest(self.0.expose()).into())
+    }
+
+    fn text(&self) -> Secret<String> {
+        Secret::new(format!("{PREFIX}{}", Base64UrlUnpadded::encode_string(self.0.expose())))
+    }
+}
+
+impl Accounts {
+    /// Uses up a link that proves an address. `false` where it isn't good.
+    pub async fn verify_email(&self, token: &LinkToken) -> Result<bool, Doubt> {
+        Ok(self.parts.store.verify_email(token.hash(), self.now()).await?.is_some())
+    }
+
+    /// Makes a link and mails it. A user without an address gets none.
+    pub(super) async fn mail_link(&self, user: &User, purpose: LinkPurpose) -> Result<(), Doubt> {
+        let Some(email) = &user.email else { return Ok(()) };
+        let token = LinkToken(Secret::new(self.parts.surroundings.entropy.array()));
+        let (path, subject, life, what) = match purpose {
+            LinkPurpose::ResetPassword => {
+                ("reset", "Set a new password", RESET_LIFE, "To set a new password, open this link")
+            }
+            LinkPurpose::VerifyEmail => (
+                "verify",
+                "Is this your address?",
+                VERIFY_LIFE,
+                "To confirm that this address is yours, open this link",
+            ),
+        };
+        let link = Link {
+            hash: token.hash(),
+            purpose,
+            user_id: user.id,
+            epoch: user.standing.not_before,
+            expires_at: self.now() + life,
+        };
+        self.parts.store.add_link(link).await?;
+        let service = &self.parts.policy.service_name;
+        // Behind a `#`, so that the token reaches no server's log and no Referer header.
+        let url = format!("{}/auth/{path}#{}", self.parts.policy.public_url, token.text().expose());
+        let hours = life.0 / 3600;
+        let text = format!(
+            "{what} within {hours} hours:\n\n{url}\n\nThe code in it is what follows the #.\n\
+             If you did not ask {service} for this, do nothing: without the link nothing happens.\n"
+        );
+        let subject = format!("{subject} – {service}");
+        self.send(Message { to: email.address.clone(), subject, text: Secret::new(text) }).await;
+        Ok(())
+    }
+
+    /// Tells somebody who signed up again that they have an account.
+    pub(super) async fn mail_reminder(&self, user: &User) -> Result<(), Doubt> {
+        let Some(email) = &user.email else { return Ok(()) };
+        let policy = &self.parts.policy;
+        let text = format!(
+            "Somebody, perhaps you, signed up to {} with this address, which has an account already.\n\n\
+             Log in at {} or ask there for a new password.\n",
+            policy.service_name, policy.public_url,
+        );
+        let subject = format!("You have an account – {}", policy.service_name);
+        self.send(Message { to: email.address.clone(), subject, text: Secret::new(text) }).await;
+        Ok(())
+    }
+}
+
+const PREFIX: &str = "rll_";
+/// NIST SP 800-63B §4.2.2.2 allows a day for a mailed recovery code; an hour is enough to read a mail.
+const RESET_LIFE: Seconds = Seconds(3600);
+/// A day, since nothing but the address hangs on it.
+const VERIFY_LIFE: Seconds = Seconds(86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_token_survives_its_text_and_made_up_ones_are_refused() {
+        let token = LinkToken(Secret::new([7; 32]));
+        let text = token.text();
+        assert_eq!(LinkToken::parse(text.expose()), Some(token));
+        for bad in ["", "rll_", "rll_AAAA", &text.expose()[4..], &format!("{}A", text.expose())] {
+            assert_eq!(LinkToken::parse(bad), None, "{bad}");
+        }
+    }
+}

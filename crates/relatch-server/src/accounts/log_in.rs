@@ -1,0 +1,113 @@
+//! Login by password.
+
+use super::{Accounts, TypedPassword, Visitor};
+use crate::email::EmailAddress;
+use crate::environment::EntropyExt;
+use crate::sessions::{Doubt, Tokens};
+use relatch_core::EventKind;
+use relatch_store::{PasswordHash, User, UserKey};
+use relatch_token::{DeviceHash, Seconds, UserId};
+use std::net::IpAddr;
+
+/// A login as it was asked for.
+#[derive(Debug)]
+pub struct LogIn {
+    /// The address.
+    pub email: EmailAddress,
+    /// The password.
+    pub password: TypedPassword,
+    /// Who asks.
+    pub visitor: Visitor,
+    /// From which network address.
+    pub address: IpAddr,
+}
+
+/// Why a login is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginRefusal {
+    /// No such account, another password, or a disabled user: nobody can tell which.
+    InvalidCredentials,
+    /// The password is right, but the address has to be proved first.
+    EmailNotVerified,
+    /// Too many tries.
+    TooMany {
+        /// When to try again.
+        retry_after: Seconds,
+    },
+}
+
+impl Accounts {
+    /// Logs a person in.
+    pub async fn log_in(&self, login: LogIn) -> Result<Result<Tokens, LoginRefusal>, Doubt> {
+        let key = UserKey::Email(login.email.unique_key().to_owned());
+        for _ in 0..LOGIN_TRIES_MAX {
+            let found = self.parts.store.credentials(&key).await?;
+            let user_id = found.as_ref().map(|(user, _)| user.id);
+            let known_device = self.known_device(user_id, &login.visitor).await?;
+            let limited = self.parts.login_limits.check(
+                login.email.unique_key(),
+                login.address,
+                known_device,
+                self.now(),
+            );
+            if let Err(limited) = limited {
+                return Ok(Err(LoginRefusal::TooMany { retry_after: limited.retry_after }));
+            }
+            let (user, stored) = found.map_or((None, None), |(user, stored)| (Some(user), stored));
+            let verdict = match self.verify_password(stored.as_ref(), login.password.clone()).await {
+                Ok(verdict) => verdict,
+                Err(doubt) => {
+                    self.parts.login_limits.undecided(login.email.unique_key(), login.address, known_device);
+                    return Err(doubt);
+                }
+            };
+            let Some(user) = user.filter(|user| verdict.matches && user.standing.disabled_at.is_none())
+            else {
+                self.remember_failure(user_id, &login.visitor);
+                return Ok(Err(LoginRefusal::InvalidCredentials));
+            };
+            self.parts.login_limits.succeeded(login.email.unique_key(), login.address, known_device);
+            if self.parts.policy.verify_email_first && !is_verified(&user) {
+                return Ok(Err(LoginRefusal::EmailNotVerified));
+            }
+            if let (Some(better), Some(old)) = (verdict.upgrade, stored) {
+                let event = self.event(EventKind::PasswordUpgraded, user.id, &login.visitor.origin, None);
+                let better = PasswordHash::new(better.expose().to_owned());
+                self.parts.store.upgrade_password(user.id, &old, better, event).await?;
+            }
+            // A conflict: the password was changed while this one was being checked. Check again.
+            if let Some(tokens) = self.open_session(user, &login.visitor, EventKind::Login).await? {
+                return Ok(Ok(tokens));
+            }
+        }
+        Err(Doubt::Contended)
+    }
+
+    /// The device cookie, where this user has had a session beside it. An unknown user costs the same look.
+    async fn known_device(
+        &self,
+        user_id: Option<UserId>,
+        visitor: &Visitor,
+    ) -> Result<Option<DeviceHash>, Doubt> {
+        let Some(device) = visitor.device.filter(|_| visitor.is_returning) else { return Ok(None) };
+        let nobody = || UserId::from_bytes(self.parts.surroundings.entropy.array());
+        let is_known = self.parts.store.knows_device(user_id.unwrap_or_else(nobody), device).await?;
+        Ok(is_known.then_some(device))
+    }
+
+    /// Leaves an event in the history of whoever's account was tried, after the answer: a write that only
+    /// happens for real accounts must not be heard in the answer's time.
+    fn remember_failure(&self, user_id: Option<UserId>, visitor: &Visitor) {
+        let Some(user_id) = user_id else { return };
+        let event = self.event(EventKind::LoginFailed, user_id, &visitor.origin, Some("wrong_password"));
+        let store = self.parts.store.clone();
+        self.afterwards("recording a failed login", async move { Ok(store.record(event).await?) });
+    }
+}
+
+pub(super) fn is_verified(user: &User) -> bool {
+    user.email.as_ref().is_some_and(|email| email.verified_at.is_some())
+}
+
+/// A second try follows when the password changed during the first; more than a few is somebody's game.
+const LOGIN_TRIES_MAX: usize = 3;

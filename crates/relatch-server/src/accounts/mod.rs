@@ -1,0 +1,200 @@
+//! Accounts: sign-up, login, passwords and the links that are mailed.
+//!
+//! Nothing here tells by text, status or time whether an account exists, but a sign-up in its default mode.
+
+mod link;
+mod log_in;
+mod operate;
+mod password;
+mod sign_up;
+
+pub use link::LinkToken;
+pub use log_in::{LogIn, LoginRefusal};
+pub use operate::{NewAccount, NewAccountRefusal};
+pub use password::{ChangePassword, ChangeRefusal, ResetPassword, ResetRefusal};
+pub use sign_up::{SignUp, SignUpRefusal, SignedUp};
+
+use crate::environment::EntropyExt;
+use crate::limits::{LoginLimits, MailLimits};
+use crate::mail::{Mailer, Message};
+use crate::password::{
+    NewPassword, OwnWords, PasswordRefusal, PasswordRules, PasswordVerdict, Passwords, StoredHash,
+};
+use crate::sessions::{Doubt, Opening, Sessions, Surroundings, Tokens};
+use relatch_core::{EventKind, Origin, Transport};
+use relatch_store::{NewEvent, PasswordHash, Store, User};
+use relatch_token::{DeviceHash, Secret, Timestamp, UserId};
+use serde_json::Map;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Who may make an account, and what links and messages say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountPolicy {
+    /// Whether people may sign up by themselves.
+    pub is_signup_enabled: bool,
+    /// Whether an account begins only when a mailed link was followed.
+    pub verify_email_first: bool,
+    /// What links start with; never taken from a request.
+    pub public_url: String,
+    /// What the service is called.
+    pub service_name: String,
+    /// What may become a password.
+    pub password_rules: PasswordRules,
+}
+
+/// A browser or app that asks for a session.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// How its refresh token shall travel.
+    pub transport: Transport,
+    /// The device cookie that the session will be bound to; none for the body transport.
+    pub device: Option<DeviceHash>,
+    /// Whether it brought that device cookie along, and so may be known.
+    pub is_returning: bool,
+    /// Whether its cookies outlive the browser window.
+    pub remember: bool,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// Accounts, from sign-up to the last password change.
+#[derive(Clone)]
+pub struct Accounts {
+    parts: Arc<AccountsParts>,
+    /// How many things may be done after the answer at a time.
+    afterwards: Arc<Semaphore>,
+}
+
+/// What [`Accounts`] is made of.
+pub struct AccountsParts {
+    /// Where accounts are kept.
+    pub store: Arc<dyn Store>,
+    /// Where their sessions are made.
+    pub sessions: Sessions,
+    /// Where passwords are hashed.
+    pub passwords: Passwords,
+    /// How often a login may fail.
+    pub login_limits: LoginLimits,
+    /// How often an account may be written to.
+    pub mail_limits: MailLimits,
+    /// Who carries messages away.
+    pub mailer: Arc<dyn Mailer>,
+    /// The operator's decisions.
+    pub policy: AccountPolicy,
+    /// Time and randomness.
+    pub surroundings: Surroundings,
+}
+
+impl Accounts {
+    /// The room, furnished.
+    pub fn new(parts: AccountsParts) -> Self {
+        Self { parts: Arc::new(parts), afterwards: Arc::new(Semaphore::new(AFTERWARDS_MAX)) }
+    }
+
+    /// Checks a password that somebody wants to have.
+    fn check_new_password(&self, typed: &str, email: &str) -> Result<NewPassword, PasswordRefusal> {
+        let policy = &self.parts.policy;
+        policy.password_rules.check(typed, OwnWords { email, service: &policy.service_name })
+    }
+
+    /// Judges an attempt at a password. A stored hash that can't be read counts as none, which takes as long.
+    async fn verify_password(
+        &self,
+        stored: Option<&PasswordHash>,
+        attempt: TypedPassword,
+    ) -> Result<PasswordVerdict, Doubt> {
+        let stored = stored.and_then(|text| match StoredHash::parse(text.expose()) {
+            Ok(hash) => Some(hash),
+            Err(error) => {
+                tracing::error!(%error, "a stored password hash can't be read");
+                None
+            }
+        });
+        Ok(self.parts.passwords.verify(stored, attempt).await?)
+    }
+
+    async fn hash_password(&self, password: NewPassword) -> Result<PasswordHash, Doubt> {
+        let hash = self.parts.passwords.hash(password).await?;
+        Ok(PasswordHash::new(hash.expose().to_owned()))
+    }
+
+    /// Opens a first-party session for a person who proved a password.
+    async fn open_session(
+        &self,
+        user: User,
+        visitor: &Visitor,
+        kind: EventKind,
+    ) -> Result<Option<Tokens>, Doubt> {
+        let opening = Opening {
+            user,
+            transport: visitor.transport,
+            device: visitor.device,
+            client_id: None,
+            scope: None,
+            amr: vec!["pwd".to_owned()],
+            origin: visitor.origin.clone(),
+            remember: visitor.remember,
+            claims: Map::new(),
+            kind,
+            reason: None,
+        };
+        self.parts.sessions.open(opening).await
+    }
+
+    /// Answers the password work that was taken, and takes no more.
+    pub async fn stop(&self) {
+        self.parts.passwords.stop().await;
+    }
+
+    fn now(&self) -> Timestamp {
+        self.parts.surroundings.clock.now()
+    }
+
+    fn draw_user_id(&self) -> UserId {
+        UserId::from_bytes(self.parts.surroundings.entropy.array())
+    }
+
+    /// Does something after the answer, so that its duration tells the caller nothing. Beyond a bound it is
+    /// left undone, and said so: what is done here is asked for anonymously.
+    fn afterwards(&self, what: &'static str, work: impl Future<Output = Result<(), Doubt>> + Send + 'static) {
+        let Ok(permit) = Arc::clone(&self.afterwards).try_acquire_owned() else {
+            tracing::warn!(what, "left undone: too much is under way");
+            return;
+        };
+        tokio::spawn(async move {
+            if let Err(doubt) = work.await {
+                tracing::warn!(what, %doubt, "could not be done");
+            }
+            drop(permit);
+        });
+    }
+
+    /// Hands a message to the mailer, which may block. A failure is logged without the message.
+    async fn send(&self, message: Message) {
+        let (mailer, now) = (Arc::clone(&self.parts.mailer), self.now());
+        let sent = tokio::task::spawn_blocking(move || mailer.send(&message, now)).await;
+        match sent {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a message was not sent"),
+            Err(_) => tracing::error!("the mailer broke down"),
+        }
+    }
+
+    fn event(&self, kind: EventKind, user_id: UserId, origin: &Origin, reason: Option<&str>) -> NewEvent {
+        NewEvent {
+            kind,
+            at: self.now(),
+            user_id,
+            session_id: None,
+            origin: origin.clone(),
+            reason: reason.map(str::to_owned),
+        }
+    }
+}
+
+/// A password as it was typed.
+pub type TypedPassword = Secret<String>;
+
+/// Each holds little memory and one queue place of the store; a flood must not pile up.
+const AFTERWARDS_MAX: usize = 256;

@@ -1,0 +1,155 @@
+//! Sign-up: an account and its first session, or, where addresses are proved first, a mail.
+
+use super::log_in::is_verified;
+use super::{Accounts, TypedPassword, Visitor};
+use crate::email::EmailAddress;
+use crate::password::{NewPassword, PasswordRefusal};
+use crate::sessions::{Doubt, Tokens};
+use relatch_core::{Epoch, EventKind, RevokeReason, Standing};
+use relatch_store::{
+    CreateUser, LinkPurpose, NewUser, PasswordHash, SubjectChange, SubjectUpdate, User, UserEmail, UserKey,
+};
+use relatch_token::Seconds;
+use std::net::IpAddr;
+
+/// A sign-up as it was asked for.
+#[derive(Debug)]
+pub struct SignUp {
+    /// The address.
+    pub email: EmailAddress,
+    /// The password.
+    pub password: TypedPassword,
+    /// What to call the person.
+    pub name: Option<String>,
+    /// Who asks.
+    pub visitor: Visitor,
+    /// From which network address.
+    pub address: IpAddr,
+}
+
+/// How a sign-up went.
+#[derive(Debug)]
+pub enum SignedUp {
+    /// The account exists, and its first session.
+    Opened(Box<Tokens>),
+    /// The rest happens by mail.
+    MailSent,
+}
+
+/// Why a sign-up is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignUpRefusal {
+    /// People can't sign up by themselves here.
+    Disabled,
+    /// The address has an account.
+    EmailTaken,
+    /// The password breaks a rule.
+    Password(PasswordRefusal),
+    /// Too many sign-ups from one address.
+    TooMany {
+        /// When to try again.
+        retry_after: Seconds,
+    },
+}
+
+impl Accounts {
+    /// Signs a person up.
+    pub async fn sign_up(&self, sign_up: SignUp) -> Result<Result<SignedUp, SignUpRefusal>, Doubt> {
+        if !self.parts.policy.is_signup_enabled {
+            return Ok(Err(SignUpRefusal::Disabled));
+        }
+        let password = match self.check_new_password(sign_up.password.expose(), sign_up.email.display()) {
+            Ok(password) => password,
+            Err(refusal) => return Ok(Err(SignUpRefusal::Password(refusal))),
+        };
+        if let Err(limited) = self.parts.mail_limits.check_address(sign_up.address, self.now()) {
+            return Ok(Err(SignUpRefusal::TooMany { retry_after: limited.retry_after }));
+        }
+        if self.parts.policy.verify_email_first {
+            self.sign_up_by_mail(sign_up, password).await.map(|()| Ok(SignedUp::MailSent))
+        } else {
+            self.sign_up_at_once(sign_up, password).await
+        }
+    }
+
+    async fn sign_up_at_once(
+        &self,
+        sign_up: SignUp,
+        password: NewPassword,
+    ) -> Result<Result<SignedUp, SignUpRefusal>, Doubt> {
+        let key = UserKey::Email(sign_up.email.unique_key().to_owned());
+        if self.parts.store.user(&key).await?.is_some() {
+            return Ok(Err(SignUpRefusal::EmailTaken));
+        }
+        let hash = self.hash_password(password).await?;
+        let new = self.new_user(&sign_up, Some(hash));
+        let user = new.user.clone();
+        if self.parts.store.create_user(new).await? != CreateUser::Done {
+            return Ok(Err(SignUpRefusal::EmailTaken));
+        }
+        let this = self.clone();
+        let receiver = user.clone();
+        self.afterwards("mailing a link to prove an address", async move {
+            this.mail_link(&receiver, LinkPurpose::VerifyEmail).await
+        });
+        match self.open_session(user, &sign_up.visitor, EventKind::Login).await? {
+            Some(tokens) => Ok(Ok(SignedUp::Opened(Box::new(tokens)))),
+            None => Err(Doubt::Contended),
+        }
+    }
+
+    /// Hashes in any case, and does the rest after the answer: its time tells nobody whether the address has
+    /// an account.
+    async fn sign_up_by_mail(&self, sign_up: SignUp, password: NewPassword) -> Result<(), Doubt> {
+        let hash = self.hash_password(password).await?;
+        let this = self.clone();
+        self.afterwards("signing up by mail", async move { this.finish_by_mail(sign_up, hash).await });
+        Ok(())
+    }
+
+    async fn finish_by_mail(&self, sign_up: SignUp, hash: PasswordHash) -> Result<(), Doubt> {
+        let new = self.new_user(&sign_up, Some(hash.clone()));
+        let made = new.user.clone();
+        if self.parts.store.create_user(new).await? == CreateUser::Done {
+            return self.mail_link(&made, LinkPurpose::VerifyEmail).await;
+        }
+        let key = UserKey::Email(sign_up.email.unique_key().to_owned());
+        let Some(user) = self.parts.store.user(&key).await? else { return Ok(()) };
+        if is_verified(&user) {
+            return self.mail_reminder(&user).await;
+        }
+        // Nobody has proved the address yet, so the last to sign up counts; the epoch moves with the
+        // password, which kills the links that were mailed for earlier ones.
+        let change = SubjectChange {
+            user_id: user.id,
+            expected: Some(user.standing.not_before),
+            at: self.now(),
+            reason: RevokeReason::PasswordChanged,
+            keep: None,
+            update: Some(SubjectUpdate::Password(hash)),
+            event: self.event(EventKind::SignedUp, user.id, &sign_up.visitor.origin, Some("signed_up_again")),
+        };
+        self.parts.store.revoke_subject(change).await?;
+        match self.parts.store.user(&key).await? {
+            Some(user) => self.mail_link(&user, LinkPurpose::VerifyEmail).await,
+            None => Ok(()),
+        }
+    }
+
+    fn new_user(&self, sign_up: &SignUp, password: Option<PasswordHash>) -> NewUser {
+        let user = User {
+            id: self.draw_user_id(),
+            email: Some(UserEmail {
+                address: sign_up.email.display().to_owned(),
+                unique_key: sign_up.email.unique_key().to_owned(),
+                verified_at: None,
+            }),
+            name: sign_up.name.clone(),
+            external_id: None,
+            created_at: self.now(),
+            standing: Standing { not_before: Epoch(0), moved: None, disabled_at: None },
+        };
+        let event = self.event(EventKind::SignedUp, user.id, &sign_up.visitor.origin, None);
+        NewUser { user, password, event }
+    }
+}

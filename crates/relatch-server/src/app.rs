@@ -1,0 +1,226 @@
+//! The rooms, furnished by the configuration and put together: what every door of the server works with.
+
+use crate::accounts::{AccountPolicy, Accounts, AccountsParts};
+use crate::api_keys::ApiKeys;
+use crate::cli::OpenedStore;
+use crate::clients::Clients;
+use crate::config::{self, Config, ConfigError, Identity, OnReuse, SigningAlgorithm};
+use crate::keys::{Algorithm, KeyPolicy, RsaSize, SigningKeys};
+use crate::limits::{LoginLimits, MailLimits, RefreshLimits};
+use crate::mail::{DevMailbox, Mailer, NoMail, PickupFolder};
+use crate::password::{PasswordCost, PasswordRules, Passwords};
+use crate::sessions::{LifetimePolicy, Sessions, SessionsParts, Surroundings};
+use crate::tokens::{AccessPolicy, AccessTokens, ClientTokens, StoredKeys};
+use relatch_core::{Policy, ReuseScope, Windows};
+use relatch_store::{ClientKind, Maintenance, OauthClient, Store};
+use relatch_token::{Audience, KeyRing, Seconds, Timestamp};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A server, ready to be asked.
+#[derive(Clone)]
+pub struct App {
+    /// The configuration in force.
+    pub config: Arc<Config>,
+    /// By what name the server is known.
+    pub identity: Arc<Identity>,
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// What an operator asks of it.
+    pub maintenance: Arc<dyn Maintenance>,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Accounts.
+    pub accounts: Accounts,
+    /// The keys that sign access tokens.
+    pub keys: SigningKeys,
+    /// API keys.
+    pub api_keys: ApiKeys,
+    /// OAuth clients.
+    pub clients: Clients,
+    /// Time and randomness.
+    pub surroundings: Surroundings,
+}
+
+impl App {
+    /// Puts everything together for a server that listens on `bound`. With `mailbox`, mail stays in it.
+    pub async fn assemble(
+        config: Config,
+        bound: SocketAddr,
+        opened: OpenedStore,
+        surroundings: Surroundings,
+        mailbox: Option<Arc<DevMailbox>>,
+    ) -> anyhow::Result<Self> {
+        let OpenedStore { store, maintenance } = opened;
+        let identity = config.identity(bound);
+        let entropy = Arc::clone(&surroundings.entropy);
+        let ring = key_ring(&config, &*store).await?;
+        let now = surroundings.clock.now();
+        let keys =
+            SigningKeys::load(&*store, ring.clone(), key_policy(&config), Arc::clone(&entropy), now).await?;
+        let signer = Arc::new(StoredKeys { keys: keys.clone(), store: Arc::clone(&store) });
+        let sessions = Sessions::new(SessionsParts {
+            store: Arc::clone(&store),
+            ring: Arc::new(ring),
+            access: AccessTokens::new(signer, access_policy(&config, &identity)),
+            policy: refresh_policy(&config),
+            lifetimes: lifetimes(&config),
+            limits: Arc::new(RefreshLimits::new(
+                config.limits.refreshes_per_session_max,
+                config.limits.tracked_max,
+                &*entropy,
+            )),
+            surroundings: surroundings.clone(),
+        });
+        let passwords = Passwords::start(
+            password_cost(&config),
+            config.passwords.threads.unwrap_or_else(Passwords::default_threads),
+            config.passwords.queue_max,
+            Arc::clone(&entropy),
+        )?;
+        let accounts = Accounts::new(AccountsParts {
+            store: Arc::clone(&store),
+            sessions: sessions.clone(),
+            passwords,
+            login_limits: LoginLimits::new(&config.limits, &*entropy),
+            mail_limits: MailLimits::new(&config.limits, &*entropy),
+            mailer: mailer(&config, mailbox, &surroundings)?,
+            policy: account_policy(&config, &identity),
+            surroundings: surroundings.clone(),
+        });
+        let clients = Clients::new(configured_clients(&config, now)?, Arc::clone(&store));
+        Ok(Self {
+            identity: Arc::new(identity),
+            sessions,
+            accounts,
+            keys,
+            api_keys: ApiKeys::new(Arc::clone(&store)),
+            clients,
+            surroundings,
+            store,
+            maintenance,
+            config: Arc::new(config),
+        })
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.surroundings.clock.now()
+    }
+}
+
+/// The master keys of the configuration, for the database of `store`.
+pub async fn key_ring(config: &Config, store: &dyn Store) -> anyhow::Result<KeyRing> {
+    Ok(KeyRing::new(&store.instance_id().await?, config::master_keys(&config.keys)?)?)
+}
+
+/// How signing keys live.
+pub fn key_policy(config: &Config) -> KeyPolicy {
+    let signing = &config.keys.signing;
+    KeyPolicy {
+        algorithm: match signing.algorithm {
+            SigningAlgorithm::Es256 => Algorithm::Es256,
+            SigningAlgorithm::EdDsa => Algorithm::EdDsa,
+            SigningAlgorithm::Rs256 => Algorithm::Rs256,
+        },
+        rsa_size: RsaSize::Bits2048,
+        rotate_every: Seconds(signing.rotate_every_seconds),
+        publish_before: Seconds(signing.publish_before_seconds),
+        verifier_cache: Seconds(signing.verifier_cache_seconds),
+        access_token_life: Seconds(config.tokens.access_seconds),
+    }
+}
+
+fn access_policy(config: &Config, identity: &Identity) -> AccessPolicy {
+    let tokens_of = |client: &config::ClientConfig| ClientTokens {
+        audience: match client.audience.as_slice() {
+            [] => None,
+            [one] => Some(Audience::One(one.clone())),
+            several => Some(Audience::Many(several.to_vec())),
+        },
+        claims: client.claims.clone(),
+    };
+    AccessPolicy {
+        issuer: identity.issuer.to_string(),
+        audience: identity.audience.clone(),
+        life: Seconds(config.tokens.access_seconds),
+        first_party_client_id: config.tokens.first_party_client_id.clone(),
+        claims: config.tokens.claims.clone(),
+        clients: config.clients.iter().map(|client| (client.id.clone(), tokens_of(client))).collect(),
+    }
+}
+
+fn refresh_policy(config: &Config) -> Policy {
+    Policy {
+        reuse_window: Windows {
+            cookie: Seconds(config.sessions.reuse_window_cookie_seconds),
+            body: Seconds(config.sessions.reuse_window_body_seconds),
+        },
+        on_reuse: match config.sessions.on_reuse {
+            OnReuse::RevokeSession => ReuseScope::Session,
+            OnReuse::RevokeUser => ReuseScope::User,
+        },
+    }
+}
+
+fn lifetimes(config: &Config) -> LifetimePolicy {
+    LifetimePolicy {
+        idle: config.sessions.idle(true),
+        absolute: config.sessions.absolute(),
+        idle_unremembered: config.sessions.idle(false),
+    }
+}
+
+fn password_cost(config: &Config) -> PasswordCost {
+    let argon2 = &config.passwords.argon2;
+    PasswordCost {
+        memory_kib: argon2.memory_kib,
+        iterations: argon2.iterations,
+        parallelism: argon2.parallelism,
+    }
+}
+
+fn account_policy(config: &Config, identity: &Identity) -> AccountPolicy {
+    AccountPolicy {
+        is_signup_enabled: config.signup.enabled,
+        verify_email_first: config.signup.verify_email_first,
+        public_url: identity.public_url.to_string(),
+        service_name: identity.public_url.host().to_owned(),
+        password_rules: PasswordRules {
+            chars_min: config.passwords.length_min,
+            chars_max: config.passwords.length_max,
+        },
+    }
+}
+
+fn mailer(
+    config: &Config,
+    mailbox: Option<Arc<DevMailbox>>,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Arc<dyn Mailer>> {
+    Ok(match (&config.mail.directory, mailbox) {
+        (Some(folder), _) => {
+            let entropy = Arc::clone(&surroundings.entropy);
+            Arc::new(PickupFolder::new(folder.clone(), &config.mail.from, entropy)?)
+        }
+        (None, Some(mailbox)) => mailbox,
+        (None, None) => Arc::new(NoMail),
+    })
+}
+
+fn configured_clients(config: &Config, now: Timestamp) -> Result<Vec<OauthClient>, ConfigError> {
+    let client = |client: &config::ClientConfig| {
+        Ok(OauthClient {
+            id: client.id.clone(),
+            kind: match client.kind {
+                config::ClientKind::Public => ClientKind::Public,
+                config::ClientKind::Confidential => ClientKind::Confidential,
+            },
+            secret_hash: client.secret_sha256()?.map(|hash| *hash.expose()),
+            name: None,
+            scopes: client.scopes.clone(),
+            created_at: now,
+        })
+    };
+    config.clients.iter().map(client).collect()
+}

@@ -1,0 +1,70 @@
+//! What happens by itself: keys are tended, and what is long dead is swept away.
+
+use crate::app::App;
+use crate::environment::Stopwatch;
+use crate::keys::TEND_EVERY;
+use metrics::{counter, histogram};
+use relatch_store::SweepOrder;
+use relatch_token::Seconds;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Starts everything; dropping the set ends it.
+pub fn start(app: &App) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(tend_keys(app.clone()));
+    tasks.spawn(sweep(app.clone()));
+    tasks
+}
+
+async fn tend_keys(app: App) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(TEND_EVERY.0.into())).await;
+        if let Err(error) = app.keys.tend(&*app.store, app.now()).await {
+            tracing::error!(%error, "the signing keys could not be tended");
+        }
+    }
+}
+
+/// Goes round the whole store in small batches with pauses between, so that refreshes hardly notice.
+async fn sweep(app: App) {
+    let config = &app.config.store.sweep;
+    loop {
+        tokio::time::sleep(Duration::from_secs(config.interval_seconds.into())).await;
+        loop {
+            let watch = Stopwatch::start();
+            let now = app.now();
+            let order = SweepOrder {
+                now,
+                dead_before: now - Seconds(config.keep_dead_seconds),
+                events_before: now - EVENTS_KEPT,
+                feed_before: now - Seconds(app.config.tokens.access_seconds) - FEED_MARGIN,
+                rows_max: config.batch_rows,
+            };
+            match app.store.sweep(order).await {
+                Ok(swept) => {
+                    counter!("relatch_swept_total", "what" => "sessions").increment(swept.sessions);
+                    counter!("relatch_swept_total", "what" => "events").increment(swept.events);
+                    counter!("relatch_swept_total", "what" => "feed").increment(swept.feed);
+                    counter!("relatch_swept_total", "what" => "links").increment(swept.links);
+                    histogram!("relatch_sweep_batch_seconds").record(watch.elapsed());
+                    if swept.is_round_done {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the sweep was put off");
+                    break;
+                }
+            }
+            tokio::time::sleep(BETWEEN_BATCHES).await;
+        }
+    }
+}
+
+/// People look back over a quarter; what is older helps nobody and only grows.
+const EVENTS_KEPT: Seconds = Seconds(90 * 86_400);
+/// Verifiers may lag, and their clocks be off, by as much.
+const FEED_MARGIN: Seconds = Seconds(3600);
+/// Leaves the store to others for most of the time.
+const BETWEEN_BATCHES: Duration = Duration::from_millis(20);

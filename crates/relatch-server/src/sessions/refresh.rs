@@ -1,0 +1,183 @@
+//! A refresh: the token is opened with its row, the rule decides, and what it changes is committed first.
+
+use super::{COMMIT_TRIES_MAX, Door, Doubt, Sessions, Tokens};
+use metrics::counter;
+use relatch_core::{
+    Ended, EventKind, Evidence, Origin, Presentation, RefreshDecision, Refusal, ReuseScope, Revocation,
+    RevokeReason, check_binding, refresh,
+};
+use relatch_store::{Change, Commit, Loaded, SubjectChange, SubjectEnd};
+use relatch_token::{SealedToken, Seconds, Timestamp};
+
+/// A refresh as it was asked for. The token's edge tag has been checked.
+#[derive(Clone, Debug)]
+pub struct RefreshRequest {
+    /// The presented token.
+    pub token: SealedToken,
+    /// How it came.
+    pub door: Door,
+    /// The `Idempotency-Key` that came with it.
+    pub attempt_id: Option<String>,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// Why a refresh is refused: for good, where the answer is 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshRefusal {
+    /// Not a token of ours, or not for this door.
+    Invalid,
+    /// The device cookie is missing or another's.
+    WrongDevice,
+    /// The session's time is over. `Idle` and `TooOld`, or `None` where its row has left already.
+    Expired(Option<Ended>),
+    /// The session was ended before.
+    Revoked(Revocation),
+    /// The token had been exchanged before: this request ended the session.
+    Reused(Evidence),
+    /// Too often in too short a time; try again later.
+    TooMany {
+        /// When.
+        retry_after: Seconds,
+    },
+}
+
+impl Sessions {
+    /// Exchanges a refresh token.
+    ///
+    /// # Errors
+    /// [`Doubt`] where the store could not answer or its answer is in doubt; nothing may be concluded then.
+    pub async fn refresh(&self, request: &RefreshRequest) -> Result<Result<Tokens, RefreshRefusal>, Doubt> {
+        let outcome = self.decide_until_committed(request).await;
+        counter!("relatch_refreshes_total", "verdict" => verdict_word(&outcome)).increment(1);
+        outcome.map(|served| served.map(|(tokens, _)| tokens))
+    }
+
+    async fn decide_until_committed(&self, request: &RefreshRequest) -> Outcome {
+        let session_id = request.token.session_id();
+        for _ in 0..COMMIT_TRIES_MAX {
+            let Some(loaded) = self.store.load(session_id).await? else {
+                // The edge tag was right, so it was a session of ours, and its row has been swept away.
+                return Ok(Err(RefreshRefusal::Expired(None)));
+            };
+            let Ok(token) = request.token.clone().open(&self.ring, &loaded.session.secret) else {
+                return Ok(Err(RefreshRefusal::Invalid));
+            };
+            let presented = Presentation {
+                token,
+                transport: request.door.transport,
+                client_id: request.door.client_id.clone(),
+                device: request.door.device,
+            };
+            let now = self.now();
+            // Only who is rightly bound counts towards the limit: a copy without its device cookie must not
+            // be able to keep the owner waiting.
+            if check_binding(&loaded.session, &presented).is_ok() {
+                if let Err(limited) = self.limits.check(session_id, now) {
+                    return Ok(Err(RefreshRefusal::TooMany { retry_after: limited.retry_after }));
+                }
+            }
+            let attempt = request.attempt_id.as_deref().and_then(|id| {
+                let keys = self.ring.session(self.ring.current_id(), &loaded.session.secret)?;
+                Some(keys.attempt_hash(id.as_bytes()))
+            });
+            let decision =
+                refresh(&loaded.session, &loaded.user.standing, &presented, attempt, &self.policy, now);
+            if let Some(outcome) = self.carry_out(decision, loaded, &request.origin, now).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(Doubt::Contended)
+    }
+
+    /// Commits a decision and makes its answer; `None` where somebody was faster.
+    async fn carry_out(
+        &self,
+        decision: RefreshDecision,
+        loaded: Loaded,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<Option<Result<(Tokens, &'static str), RefreshRefusal>>, Doubt> {
+        let Loaded { mut session, user } = loaded;
+        match decision {
+            RefreshDecision::Answer { child, repeat } => {
+                let word = if repeat { "repeat" } else { "sibling" };
+                Ok(Some(Ok((self.issue(session, user, child, now)?, word))))
+            }
+            RefreshDecision::Advance { child, healed, .. } => {
+                let Some(update) = decision.update() else { return Ok(None) };
+                let event = (healed > 0).then(|| {
+                    let reason = format!("{healed} generations");
+                    self.event(EventKind::SessionHealed, &session, origin, Some(&reason), now)
+                });
+                let expected = session.version;
+                update.apply(&mut session);
+                let change = Change { session_id: session.id, expected, update, event };
+                // Signed before it is committed: a signature that fails must not cost the client its token.
+                let tokens = self.issue(session, user, child, now)?;
+                match self.store.commit(change).await? {
+                    Commit::Done => Ok(Some(Ok((tokens, if healed > 0 { "heal" } else { "advance" })))),
+                    Commit::Conflict => Ok(None),
+                }
+            }
+            RefreshDecision::Reuse { revocation, scope, evidence } => {
+                let event =
+                    self.event(EventKind::RefreshReuse, &session, origin, Some(evidence.as_str()), now);
+                let is_done = match (scope, decision.update()) {
+                    (ReuseScope::Session, Some(update)) => {
+                        let expected = session.version;
+                        let change = Change { session_id: session.id, expected, update, event: Some(event) };
+                        self.store.commit(change).await? == Commit::Done
+                    }
+                    _ => {
+                        let end = SubjectChange {
+                            user_id: user.id,
+                            expected: Some(user.standing.not_before),
+                            at: revocation.at,
+                            reason: RevokeReason::TokenReused,
+                            keep: None,
+                            update: None,
+                            event,
+                        };
+                        self.store.revoke_subject(end).await? != SubjectEnd::Conflict
+                    }
+                };
+                Ok(is_done.then_some(Err(RefreshRefusal::Reused(evidence))))
+            }
+            RefreshDecision::Refuse(refusal) => Ok(Some(Err(refusal.into()))),
+            RefreshDecision::InDoubt { lost } => {
+                let reason = format!("{lost} generations");
+                let event = self.event(EventKind::SessionInDoubt, &session, origin, Some(&reason), now);
+                self.store.record(event).await?;
+                tracing::error!(session_id = %session.id, lost, "a token is further ahead than lost writes explain");
+                Err(Doubt::LostWrites { session_id: session.id, lost })
+            }
+        }
+    }
+}
+
+type Outcome = Result<Result<(Tokens, &'static str), RefreshRefusal>, Doubt>;
+
+impl From<Refusal> for RefreshRefusal {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::WrongTransport | Refusal::WrongClient => Self::Invalid,
+            Refusal::WrongDevice => Self::WrongDevice,
+            Refusal::Ended(Ended::Revoked(revocation)) => Self::Revoked(revocation),
+            Refusal::Ended(ended) => Self::Expired(Some(ended)),
+        }
+    }
+}
+
+fn verdict_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Ok(Ok((_, word))) => word,
+        Ok(Err(RefreshRefusal::Invalid)) => "invalid",
+        Ok(Err(RefreshRefusal::WrongDevice)) => "wrong_device",
+        Ok(Err(RefreshRefusal::Expired(_))) => "expired",
+        Ok(Err(RefreshRefusal::Revoked(_))) => "revoked",
+        Ok(Err(RefreshRefusal::Reused(_))) => "reuse",
+        Ok(Err(RefreshRefusal::TooMany { .. })) => "limited",
+        Err(_) => "doubt",
+    }
+}
