@@ -68,6 +68,8 @@ codes! {
         "Continue with one of `methods`, sending `mfa_token`.";
     INSUFFICIENT_SCOPE = FORBIDDEN "insufficient_scope": "The key may not do this",
         "Use an API key with the scope that the detail names: `relatch api-keys create --scope …`.";
+    EMAIL_NOT_VERIFIED = FORBIDDEN "email_not_verified": "The address has to be proved first",
+        "Follow the link that was mailed at sign-up, or sign up again to get a new one. Then log in.";
     SIGNUP_DISABLED = FORBIDDEN "signup_disabled": "Sign-up is closed",
         "Accounts are made by the operator: `relatch users create`, or set `signup.enabled`.";
     NOT_FOUND = NOT_FOUND "not_found": "There is nothing here",
@@ -78,6 +80,8 @@ codes! {
         "Send the whole body at once.";
     EMAIL_TAKEN = CONFLICT "email_taken": "The address has an account",
         "Log in, or reset the password.";
+    USER_DISABLED = CONFLICT "user_disabled": "The user is disabled",
+        "Enable the user first: `relatch users enable`.";
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE "body_too_large": "The body is too large",
         "Send less: the limit is 64 KiB unless `server.limits.body_bytes` says otherwise.";
     URI_TOO_LONG = URI_TOO_LONG "uri_too_long": "The address of the request is too long",

@@ -1,6 +1,6 @@
 //! Our cookies: read by exact name, every occurrence; written with every attribute.
 
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use relatch_token::{Generation, Seconds, Secret, SessionId};
 
@@ -45,36 +45,35 @@ impl Cookies {
 }
 
 /// Sets the refresh cookie. Without `max_age` it ends with the browser window.
-pub fn set_refresh(headers: &mut HeaderMap, token: &Secret<String>, max_age: Option<Seconds>) {
-    append(headers, REFRESH, token.expose(), REFRESH_ATTRIBUTES, max_age);
+pub fn refresh(token: &Secret<String>, max_age: Option<Seconds>) -> HeaderValue {
+    cookie(REFRESH, token.expose(), REFRESH_ATTRIBUTES, max_age)
 }
 
 /// Sets the readable hint that a page looks at before it asks for a refresh.
-pub fn set_hint(headers: &mut HeaderMap, id: SessionId, generation: Generation, max_age: Option<Seconds>) {
-    append(headers, HINT, &format!("{id}.{}", generation.0), HINT_ATTRIBUTES, max_age);
+pub fn hint(id: SessionId, generation: Generation, max_age: Option<Seconds>) -> HeaderValue {
+    cookie(HINT, &format!("{id}.{}", generation.0), HINT_ATTRIBUTES, max_age)
 }
 
 /// Sets the device cookie, which outlives sessions: it tells a known device at the next login.
-pub fn set_device(headers: &mut HeaderMap, device: &Secret<String>) {
-    append(headers, DEVICE, device.expose(), DEVICE_ATTRIBUTES, Some(DEVICE_MAX_AGE));
+pub fn device(value: &Secret<String>) -> HeaderValue {
+    cookie(DEVICE, value.expose(), DEVICE_ATTRIBUTES, Some(DEVICE_MAX_AGE))
 }
 
 /// Clears the refresh and the hint cookie, and nothing else.
-pub fn clear(headers: &mut HeaderMap) {
-    append(headers, REFRESH, "", REFRESH_ATTRIBUTES, Some(Seconds(0)));
-    append(headers, HINT, "", HINT_ATTRIBUTES, Some(Seconds(0)));
+pub fn cleared() -> [HeaderValue; 2] {
+    let now = Some(Seconds(0));
+    [cookie(REFRESH, "", REFRESH_ATTRIBUTES, now), cookie(HINT, "", HINT_ATTRIBUTES, now)]
 }
 
-fn append(headers: &mut HeaderMap, name: &str, value: &str, attributes: &str, max_age: Option<Seconds>) {
+fn cookie(name: &str, value: &str, attributes: &str, max_age: Option<Seconds>) -> HeaderValue {
     let mut text = format!("{name}={value}; {attributes}");
     if let Some(seconds) = max_age {
         text.push_str(&format!("; Max-Age={}", seconds.0));
     }
-    // Every value is made by us out of base64url, digits and dots.
-    if let Ok(mut header) = HeaderValue::try_from(text) {
-        header.set_sensitive(true);
-        headers.append(SET_COOKIE, header);
-    }
+    let mut header = HeaderValue::try_from(text)
+        .unwrap_or_else(|_| unreachable!("cookies hold base64url, digits, `_` and `.` of our own making"));
+    header.set_sensitive(true);
+    header
 }
 
 const REFRESH: &str = "__Secure-relatch-refresh";
@@ -135,15 +134,17 @@ mod tests {
 
     #[test]
     fn cookies_are_set_with_every_attribute() {
-        let mut headers = HeaderMap::new();
         let token = Secret::new("rlt_x".to_owned());
-        set_refresh(&mut headers, &token, Some(Seconds(60)));
-        set_refresh(&mut headers, &token, None);
-        set_hint(&mut headers, SessionId::from_bytes([0; 16]), Generation(3), Some(Seconds(60)));
-        set_device(&mut headers, &Secret::new("d".to_owned()));
-        clear(&mut headers);
-        let set: Vec<&str> =
-            headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect();
+        let [no_refresh, no_hint] = cleared();
+        let headers = [
+            refresh(&token, Some(Seconds(60))),
+            refresh(&token, None),
+            hint(SessionId::from_bytes([0; 16]), Generation(3), Some(Seconds(60))),
+            device(&Secret::new("d".to_owned())),
+            no_refresh,
+            no_hint,
+        ];
+        let set: Vec<&str> = headers.iter().map(|value| value.to_str().unwrap()).collect();
         insta::assert_snapshot!(set.join("\n"), @r"
         __Secure-relatch-refresh=rlt_x; Path=/auth; Secure; HttpOnly; SameSite=Strict; Max-Age=60
         __Secure-relatch-refresh=rlt_x; Path=/auth; Secure; HttpOnly; SameSite=Strict
@@ -152,6 +153,6 @@ mod tests {
         __Secure-relatch-refresh=; Path=/auth; Secure; HttpOnly; SameSite=Strict; Max-Age=0
         relatch-hint=; Path=/; Secure; SameSite=Lax; Max-Age=0
         ");
-        assert!(headers.get_all(SET_COOKIE).iter().all(HeaderValue::is_sensitive));
+        assert!(headers.iter().all(HeaderValue::is_sensitive));
     }
 }

@@ -1,16 +1,45 @@
 //! The HTTP interface: what happens around every request, and the routes.
 
+pub mod admin;
+pub mod bearer;
 pub mod body;
+pub mod caller;
 pub mod client_address;
 pub mod code;
 pub mod cookies;
 pub mod cors;
 pub mod csrf;
+pub mod dev;
+pub mod docs_page;
 pub mod edge;
+pub mod email;
+pub mod events;
+pub mod feed;
+pub mod fields;
 pub mod form;
 pub mod json;
+pub mod jwks;
+pub mod login;
+pub mod logout;
+pub mod me;
 pub mod metrics;
+pub mod oauth;
+pub mod openapi;
+pub mod operations;
 pub mod origins;
+pub mod page;
+pub mod password;
 pub mod problem;
+pub mod refresh;
 pub mod request_id;
+pub mod router;
 pub mod security_headers;
+pub mod session_list;
+pub mod signup;
+pub mod site;
+pub mod token_answer;
+pub mod views;
+
+pub use code::errors_reference;
+pub use router::{metrics_router, router};
+pub use site::DevDoor;

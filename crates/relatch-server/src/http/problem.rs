@@ -106,6 +106,11 @@ impl Problem {
         self.0.code
     }
 
+    /// How long to wait before trying again.
+    pub fn wait(&self) -> Option<Seconds> {
+        self.0.retry_after
+    }
+
     /// Writes the answer to the request `request_id`; `docs_url` is the page on which codes are explained.
     pub(super) fn render(self, response: &mut Response, docs_url: &str, request_id: &str) {
         let Parts { code, detail, retry_after, errors, members, headers: more } = *self.0;

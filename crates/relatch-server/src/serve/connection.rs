@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last.
 
-use super::Bounds;
 use super::activity::{Activity, Observed, Wait, WorkingBody};
+use super::{Bounds, Stopping};
 use crate::http::client_address::Peer;
 use axum::Router;
 use http::{Request, Version};
@@ -11,7 +11,6 @@ use hyper_util::server::conn::auto::Builder;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 use tower::Service;
 
 /// How we speak HTTP/1.1 and HTTP/2, the latter by ALPN or by prior knowledge (RFC 9113 §3.3).
@@ -45,14 +44,15 @@ pub(super) async fn run(
     router: Router,
     protocol: &Protocol,
     bounds: Bounds,
-    mut stopping: watch::Receiver<bool>,
+    mut stopping: Stopping,
 ) {
     let activity = Activity::new();
     let service = {
-        let activity = Arc::clone(&activity);
+        let (activity, stopping) = (Arc::clone(&activity), stopping.clone());
         hyper::service::service_fn(move |mut request: Request<Incoming>| {
             let working = activity.begin(request.version() == Version::HTTP_2);
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(stopping.clone());
             let answered = router.clone().call(request);
             async move { answered.await.map(|response| response.map(|body| WorkingBody::new(body, working))) }
         })
@@ -73,7 +73,7 @@ pub(super) async fn run(
                 }
                 return;
             }
-            _ = stopping.wait_for(|stop| *stop), if !is_closing => {
+            () = stopping.wait(), if !is_closing => {
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }

@@ -19,6 +19,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+/// Told to requests that last: an endless answer ends itself when the server stops.
+#[derive(Clone, Debug)]
+pub struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// Ready when the server stops.
+    pub async fn wait(&mut self) {
+        // A sender that is gone has stopped too.
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+}
+
 /// What bounds the server's connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -58,6 +70,7 @@ pub async fn serve(
 ) -> usize {
     let (stop_sender, stopping) = watch::channel(false);
     let places = Arc::new(Semaphore::new(bounds.connections_max));
+    let stopping = Stopping(stopping);
     let acceptor = Acceptor { tls, protocol: Protocol::new(&bounds), router, bounds, stopping };
     let mut connections = JoinSet::new();
     tokio::pin!(stop);
@@ -102,7 +115,7 @@ struct Acceptor {
     protocol: Protocol,
     router: Router,
     bounds: Bounds,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 }
 
 impl Acceptor {

@@ -1,0 +1,5 @@
+//! Server-to-server routes, for API keys.
+
+pub mod events;
+pub mod sessions;
+pub mod users;

@@ -1,0 +1,80 @@
+//! `POST /auth/login`: an address and a password for a session.
+
+use super::body::{Json, TransportName, body};
+use super::caller::Caller;
+use super::code;
+use super::fields::DeviceName;
+use super::logout::end_sessions_of_cookies;
+use super::problem::{Answer, Problem};
+use super::site::Shared;
+use super::token_answer::hand_out;
+use super::views::TokenAnswer;
+use crate::accounts::{LogIn, LoginRefusal};
+use crate::email::EmailAddress;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use relatch_core::{RevokeReason, Transport};
+use relatch_token::Secret;
+
+body! {
+    /// Who wants to log in.
+    pub struct LoginBody {
+        /// The address.
+        #[schema(value_type = String, format = "email", example = "ada@example.com")]
+        email: EmailAddress,
+        /// The password.
+        #[schema(value_type = String, format = "password")]
+        password: Secret<String>,
+        /// How the refresh token shall travel; `cookie` if not given.
+        #[schema(value_type = Option<TransportName>)]
+        transport: Option<Transport>,
+        /// What to call the device in lists.
+        #[schema(value_type = Option<String>, max_length = 64)]
+        device_name: Option<DeviceName>,
+        /// Whether the cookies outlive the browser window; `true` if not given.
+        remember: Option<bool>,
+    }
+}
+
+/// Log in
+///
+/// Neither text nor status nor time tells whether the address has an account.
+#[utoipa::path(
+    post, path = "/auth/login", tag = "Sessions", security(()),
+    request_body = LoginBody,
+    responses(
+        (status = 200, description = "A new session.", body = TokenAnswer),
+        (status = 401, description = "`invalid_credentials`, or `mfa_required`."),
+        (status = 403, description = "`csrf_check_failed`, or `email_not_verified`."),
+    ),
+)]
+pub(super) async fn login(
+    State(site): Shared,
+    caller: Caller,
+    Json(body): Json<LoginBody>,
+) -> Answer<Response> {
+    let transport = body.transport.unwrap_or(Transport::Cookie);
+    if transport == Transport::Cookie {
+        caller.prove_page()?;
+    }
+    let device = caller.device(transport, &site);
+    let device_name = body.device_name.map(|name| name.0);
+    let visitor = caller.visitor(transport, device.as_ref(), body.remember.unwrap_or(true), device_name);
+    let login = LogIn { email: body.email, password: body.password, visitor, address: caller.ip };
+    match site.app.accounts.log_in(login).await? {
+        Ok(tokens) => {
+            // The browser has one refresh cookie: the session that it held until now would only linger.
+            if transport == Transport::Cookie {
+                let _ = end_sessions_of_cookies(&site, &caller, RevokeReason::Replaced).await;
+            }
+            let device = device.as_ref().map(|device| &device.cookie);
+            Ok(hand_out(StatusCode::OK, &tokens, device, site.now()))
+        }
+        Err(LoginRefusal::InvalidCredentials) => Err(Problem::new(&code::INVALID_CREDENTIALS)),
+        Err(LoginRefusal::EmailNotVerified) => Err(Problem::new(&code::EMAIL_NOT_VERIFIED)),
+        Err(LoginRefusal::TooMany { retry_after }) => {
+            Err(Problem::new(&code::TOO_MANY_ATTEMPTS).retry_after(retry_after))
+        }
+    }
+}

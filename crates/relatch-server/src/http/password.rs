@@ -1,0 +1,132 @@
+//! `POST /auth/password` and its siblings: passwords change, by who knows the old one or by a mailed link.
+
+use super::bearer::Bearer;
+use super::body::{Json, body};
+use super::caller::Caller;
+use super::code;
+use super::fields::refused_password;
+use super::problem::{Answer, Problem};
+use super::site::Shared;
+use super::token_answer::hand_out;
+use super::views::TokenAnswer;
+use crate::accounts::{ChangePassword, ChangeRefusal, LinkToken, ResetPassword, ResetRefusal};
+use crate::email::EmailAddress;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use relatch_core::Transport;
+use relatch_token::Secret;
+use serde_json::{Value, json};
+
+body! {
+    /// A change of password.
+    pub struct ChangePasswordBody {
+        /// The password until now.
+        #[schema(value_type = String, format = "password")]
+        current_password: Secret<String>,
+        /// The password from now on.
+        #[schema(value_type = String, format = "password")]
+        new_password: Secret<String>,
+    }
+}
+
+/// Change my password
+///
+/// Every session from before ends, the asking one too; the answer opens a new one on this device.
+#[utoipa::path(
+    post, path = "/auth/password", tag = "Accounts", security(("access_token" = [])),
+    request_body = ChangePasswordBody,
+    responses(
+        (status = 200, description = "A new session.", body = TokenAnswer),
+        (status = 403, description = "`wrong_password`, or `csrf_check_failed`."),
+    ),
+)]
+pub(super) async fn change(
+    State(site): Shared,
+    Bearer(bearer): Bearer,
+    caller: Caller,
+    Json(body): Json<ChangePasswordBody>,
+) -> Answer<Response> {
+    if bearer.loaded.session.transport == Transport::Cookie {
+        caller.prove_page()?;
+    }
+    let change = ChangePassword {
+        bearer,
+        current: body.current_password,
+        new: body.new_password,
+        address: caller.ip,
+        origin: caller.origin(None),
+    };
+    match site.app.accounts.change_password(change).await? {
+        Ok(tokens) => Ok(hand_out(StatusCode::OK, &tokens, None, site.now())),
+        Err(ChangeRefusal::WrongPassword) => Err(Problem::new(&code::WRONG_PASSWORD)),
+        Err(ChangeRefusal::Password(refusal)) => Err(refused_password("new_password", refusal)),
+        Err(ChangeRefusal::TooMany { retry_after }) => {
+            Err(Problem::new(&code::TOO_MANY_ATTEMPTS).retry_after(retry_after))
+        }
+    }
+}
+
+body! {
+    /// Whose password was forgotten.
+    pub struct ForgotPasswordBody {
+        /// The address.
+        #[schema(value_type = String, format = "email", example = "ada@example.com")]
+        email: EmailAddress,
+    }
+}
+
+/// Ask for a link to set a new password
+///
+/// The answer is the same whether or not the address has an account.
+#[utoipa::path(
+    post, path = "/auth/password/forgot", tag = "Accounts", security(()),
+    request_body = ForgotPasswordBody,
+    responses((status = 202, description = "Where the address has an account, a link was mailed.")),
+)]
+pub(super) async fn forgot(
+    State(site): Shared,
+    caller: Caller,
+    Json(body): Json<ForgotPasswordBody>,
+) -> StatusCode {
+    site.app.accounts.forgot_password(&body.email, caller.ip, caller.origin(None));
+    StatusCode::ACCEPTED
+}
+
+body! {
+    /// A new password, by a mailed link.
+    pub struct ResetPasswordBody {
+        /// The code in the link: what follows its `#`.
+        #[schema(value_type = String)]
+        token: Secret<String>,
+        /// The password from now on.
+        #[schema(value_type = String, format = "password")]
+        new_password: Secret<String>,
+    }
+}
+
+/// Set a new password by a mailed link
+///
+/// Every session of the person ends. A password that breaks a rule leaves the link usable.
+#[utoipa::path(
+    post, path = "/auth/password/reset", tag = "Accounts", security(()),
+    request_body = ResetPasswordBody,
+    responses(
+        (status = 200, description = "The password is set; log in.", body = Object),
+        (status = 400, description = "`invalid_link`, or `invalid_request`."),
+    ),
+)]
+pub(super) async fn reset(
+    State(site): Shared,
+    caller: Caller,
+    Json(body): Json<ResetPasswordBody>,
+) -> Answer<axum::Json<Value>> {
+    let invalid = || Problem::new(&code::INVALID_LINK);
+    let token = LinkToken::parse(body.token.expose()).ok_or_else(invalid)?;
+    let reset = ResetPassword { token, new: body.new_password, origin: caller.origin(None) };
+    match site.app.accounts.reset_password(reset).await? {
+        Ok(()) => Ok(axum::Json(json!({}))),
+        Err(ResetRefusal::InvalidLink) => Err(invalid()),
+        Err(ResetRefusal::Password(refusal)) => Err(refused_password("new_password", refusal)),
+    }
+}
