@@ -28,7 +28,13 @@ pub struct PasswordsConfig {
 
 impl Default for PasswordsConfig {
     fn default() -> Self {
-        Self { length_min: 8, length_max: 1024, argon2: Argon2Config::default(), threads: None, queue_max: 1024 }
+        Self {
+            length_min: 8,
+            length_max: 1024,
+            argon2: Argon2Config::default(),
+            threads: None,
+            queue_max: 1024,
+        }
     }
 }
 
