@@ -7,6 +7,7 @@
 
 mod check;
 mod generate;
+mod mutants;
 mod run;
 mod setup;
 mod tally;
@@ -31,6 +32,8 @@ enum Chore {
     Check,
     /// Writes the files that are generated from code.
     Gen(generate::Options),
+    /// Breaks the refresh rule in small ways and sees that a test notices each.
+    Mutants(mutants::Options),
     /// Installs what the suites need: Debian packages where it may, the rest into `build/`.
     Setup,
 }
@@ -52,6 +55,7 @@ fn run() -> anyhow::Result<()> {
         Chore::Test(options) => test::run(&options),
         Chore::Check => test::run(&test::Options::of(&check::SUITES)),
         Chore::Gen(options) => generate::run(&options),
+        Chore::Mutants(options) => mutants::run(&options),
         Chore::Setup => setup::run(),
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -17,6 +17,7 @@ pub(crate) struct Job {
     command: Command,
     name: String,
     limit: Duration,
+    quiet: bool,
 }
 
 /// What came of it.
@@ -34,12 +35,18 @@ impl Job {
         command.args(arguments).current_dir(root()).stdin(Stdio::null());
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let name = words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
-        Self { command, name, limit: Duration::from_secs(600) }
+        Self { command, name, limit: Duration::from_secs(600), quiet: false }
     }
 
     /// The cargo that runs us.
     pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: &[S]) -> Self {
         Self::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")), arguments)
+    }
+
+    /// In another directory than the root of the workspace.
+    pub(crate) fn within(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
+        self
     }
 
     /// With a variable of the environment.
@@ -54,15 +61,21 @@ impl Job {
         self
     }
 
-    /// Runs it, passing on what it writes.
+    /// Without passing on what it writes.
+    pub(crate) fn quietly(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Runs it, passing on what it writes unless it is to be quiet.
     pub(crate) fn run(mut self) -> Result<Output> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = self.command.spawn().with_context(|| format!("`{}` can't be run", self.name))?;
         let group = Group::of(&child)?;
         let text = Arc::new(Mutex::new(String::new()));
         let readers = [
-            child.stdout.take().map(|pipe| pass_on(pipe, &text)),
-            child.stderr.take().map(|pipe| pass_on(pipe, &text)),
+            child.stdout.take().map(|pipe| pass_on(pipe, &text, self.quiet)),
+            child.stderr.take().map(|pipe| pass_on(pipe, &text, self.quiet)),
         ];
         let ended = wait(child, self.limit);
         if ended.is_none() {
@@ -149,15 +162,18 @@ fn wait(mut child: Child, limit: Duration) -> Option<ExitStatus> {
     receiver.recv_timeout(limit).ok()?.ok()
 }
 
-/// Copies what comes to our standard output and into `text`, line by line; the receiver hears of the end.
-fn pass_on(pipe: impl Read + Send + 'static, text: &Arc<Mutex<String>>) -> mpsc::Receiver<()> {
+/// Copies what comes into `text` and, unless it is to be quiet, to our standard output, line by line; the
+/// receiver hears of the end.
+fn pass_on(pipe: impl Read + Send + 'static, text: &Arc<Mutex<String>>, quiet: bool) -> mpsc::Receiver<()> {
     let (sender, receiver) = mpsc::channel();
     let text = Arc::clone(text);
     thread::spawn(move || {
         let mut lines = BufReader::new(pipe);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            let _ = std::io::stdout().write_all(&line);
+            if !quiet {
+                let _ = std::io::stdout().write_all(&line);
+            }
             if let Ok(mut text) = text.lock() {
                 text.push_str(&String::from_utf8_lossy(&line));
             }

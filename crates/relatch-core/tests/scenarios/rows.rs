@@ -256,6 +256,7 @@ fn theft(transport: Transport, policy: Policy, lag_seconds: i64, owned: u32) -> 
     while !server.is_revoked() {
         now = now + HOUR;
         end.revoked_in_cycle += 1;
+        assert!(end.revoked_in_cycle < 100, "never found out: {end:?}");
         let mut visits = [(now, true), (after(now, lag_seconds * 1000), false)];
         visits.sort();
         for (at, is_owner) in visits {
