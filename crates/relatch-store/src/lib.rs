@@ -4,6 +4,7 @@
 //! what it acknowledged is durable unless it says otherwise.
 
 mod account_store;
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod error;
 mod event;
