@@ -56,9 +56,8 @@ pub(super) async fn events(store: &dyn Store) -> Vec<Event> {
         let before = all.last().map(|event| event.cursor);
         let filter = EventFilter { before, limit: EventFilter::LIMIT_MAX, ..EventFilter::default() };
         let page = store.events(filter).await.unwrap();
-        if page.is_empty() {
-            return all;
-        }
+        let Some(newest) = page.first() else { return all };
+        assert!(before.is_none_or(|before| newest.cursor < before), "a page that isn't before {before:?}");
         all.extend(page);
     }
 }

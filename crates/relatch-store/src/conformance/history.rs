@@ -120,6 +120,7 @@ async fn page_through(store: &dyn Store, mut filter: EventFilter) -> Vec<NewEven
     loop {
         let page = store.events(filter).await.unwrap();
         let Some(last) = page.last() else { return all };
+        assert!(filter.before.is_none_or(|before| last.cursor < before), "a page that isn't before the last");
         filter.before = Some(last.cursor);
         all.extend(page.into_iter().map(|kept| kept.event));
     }
@@ -130,9 +131,10 @@ async fn follow(store: &dyn Store, limit: usize) -> Vec<(Timestamp, FeedSubject)
     loop {
         let after = all.last().map_or_else(Default::default, |entry| entry.cursor);
         let page = store.changes_since(after, limit).await.unwrap();
-        if page.is_empty() {
+        let Some(last) = page.last() else {
             return all.into_iter().map(|entry| (entry.at, entry.subject)).collect();
-        }
+        };
+        assert!(last.cursor > after, "a page that isn't after the last");
         all.extend(page);
     }
 }
