@@ -34,6 +34,7 @@ pub fn hand_out(
 
 /// How long the cookies live: as long as the session would if nobody came back, or until the window closes.
 fn max_age(session: &Session, now: Timestamp) -> Option<Seconds> {
-    let left = session.idle_expires_at().millis_since(now) / 1000;
+    // Rounded up: an age of 0 would clear the cookie of a session that still lives.
+    let left = session.idle_expires_at().millis_since(now).saturating_add(999) / 1000;
     session.remember.then(|| Seconds(u32::try_from(left.max(0)).unwrap_or(u32::MAX)))
 }

@@ -1,0 +1,94 @@
+//! `GET /openapi.json` and `GET /docs`.
+
+use crate::support::cast;
+use std::collections::BTreeSet;
+
+#[tokio::test]
+async fn the_document_describes_every_route_of_the_contract() {
+    let (server, mut anon, ..) = cast().await;
+    let document = anon.get("/openapi.json").await.body;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    assert_eq!(document["servers"][0]["url"], server.url.as_str());
+    let mut routes: Vec<String> = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        routes.extend(
+            item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())),
+        );
+    }
+    routes.sort();
+    insta::assert_snapshot!(routes.join("\n"), @r#"
+    DELETE /admin/sessions/{id}
+    DELETE /auth/sessions/{id}
+    GET /.well-known/jwks.json
+    GET /.well-known/oauth-authorization-server
+    GET /.well-known/openid-configuration
+    GET /admin/events
+    GET /admin/sessions
+    GET /admin/users
+    GET /auth/events
+    GET /auth/me
+    GET /auth/sessions
+    GET /docs
+    GET /feed/revocations
+    GET /healthz
+    GET /metrics
+    GET /openapi.json
+    GET /readyz
+    POST /admin/sessions
+    POST /admin/users/{id}/disable
+    POST /admin/users/{id}/logout-all
+    POST /auth/email/verify
+    POST /auth/login
+    POST /auth/logout
+    POST /auth/logout-all
+    POST /auth/password
+    POST /auth/password/forgot
+    POST /auth/password/reset
+    POST /auth/refresh
+    POST /auth/signup
+    POST /oauth/introspect
+    POST /oauth/revoke
+    POST /oauth/token
+    "#);
+}
+
+#[tokio::test]
+async fn the_document_holds_together() {
+    let (_server, mut anon, ..) = cast().await;
+    let reply = anon.get("/openapi.json").await;
+    let schemas = reply.body["components"]["schemas"].as_object().unwrap();
+    for reference in reply.raw.split("\"$ref\":\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "no schema {name}");
+    }
+    let mut ids = BTreeSet::new();
+    for item in reply.body["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{operation}");
+            assert!(operation["summary"].is_string() && operation["responses"]["503"].is_object());
+        }
+    }
+    let login = &reply.body["components"]["schemas"]["LoginBody"];
+    assert_eq!(
+        (&login["required"], &login["additionalProperties"]),
+        (&serde_json::json!(["email", "password"]), &false.into())
+    );
+}
+
+#[tokio::test]
+async fn the_page_explains_every_code_and_needs_nothing_from_outside() {
+    let (_server, mut anon, ..) = cast().await;
+    let problem = anon.get("/auth/me").await;
+    let (page, anchor) =
+        problem.text("type").split_once('#').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let reply = anon.get(page.strip_prefix(&anon.base.clone()).unwrap()).await;
+    assert_eq!(reply.header("content-type"), "text/html; charset=utf-8");
+    assert!(reply.raw.contains(&format!("id=\"{anchor}\"")));
+    for code in relatch_server::http::code::ALL {
+        assert!(reply.raw.contains(&format!("id=\"{}\"", code.slug)), "{}", code.slug);
+    }
+    for outside in ["<script", "<img", "<link", "src=", "@import", "url("] {
+        assert!(!reply.raw.contains(outside), "{outside}");
+    }
+    assert!(reply.header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
+}

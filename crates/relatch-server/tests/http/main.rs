@@ -1,0 +1,26 @@
+//! The contract over a real socket, one file per endpoint, with people as values.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unreachable_pub, reason = "the rooms of a test share their people")]
+
+mod support;
+
+mod admin_sessions;
+mod admin_users;
+mod bodies;
+mod document;
+mod edge;
+mod events;
+mod feed;
+mod login;
+mod logout;
+mod me;
+mod oauth_discovery;
+mod oauth_introspect;
+mod oauth_revoke;
+mod oauth_token;
+mod operations;
+mod password;
+mod refresh;
+mod sessions;
+mod signup;
