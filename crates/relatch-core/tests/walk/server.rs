@@ -5,7 +5,7 @@ use crate::common::{POLICY, present};
 use crate::world::{WINDOW, World};
 use relatch_core::{
     Child, Head, LogoutDecision, Policy, RefreshDecision, Refusal, RevokeReason, Session, Standing, State,
-    Update, Windows, logout, refresh,
+    Windows, logout, refresh,
 };
 use relatch_token::{AttemptHash, Nonce, RefreshToken};
 
@@ -25,9 +25,14 @@ impl World {
         let is_child = token.parent == self.head.nonce && token.generation == self.head.generation.next();
         let is_head = token.nonce == self.head.nonce;
         let is_movers = is_head && self.mover == party;
+        if let Some(update) = decision.update() {
+            update.apply(row);
+        }
+        let was_live = self.state == State::Live;
+        self.state = row.state;
         let (outcome, child) = match decision {
-            RefreshDecision::Advance { head, child, healed } => {
-                self.move_head(head, party)?;
+            RefreshDecision::Advance { child, healed, .. } => {
+                self.move_head(row.head, party)?;
                 if healed > 0 && !self.writes_lost {
                     return Err("a heal although the store lost nothing".into());
                 }
@@ -46,19 +51,21 @@ impl World {
                 }
                 (Outcome::Sibling, child)
             }
-            RefreshDecision::Reuse { revocation, evidence, .. } => {
-                self.state = State::Revoked(revocation);
+            RefreshDecision::Reuse { evidence, .. } => {
+                if self.state == State::Live {
+                    return Err("a reuse that ended nothing".into());
+                }
                 if !self.thief_came {
                     return Err(format!("an honest session was lost: {evidence:?}"));
                 }
                 return Ok((Outcome::Reuse, None));
             }
-            RefreshDecision::Refuse(Refusal::Ended(_)) if self.state != State::Live => {
+            RefreshDecision::Refuse(Refusal::Ended(_)) if !was_live => {
                 return Ok((Outcome::Other, None));
             }
             other => return Err(format!("{party:?} met {other:?}")),
         };
-        if self.state != State::Live {
+        if !was_live || self.state != State::Live {
             return Err("a token was accepted after an acknowledged revoke".into());
         }
         if was_settled && !self.writes_lost && !is_child && !is_movers {
@@ -77,12 +84,14 @@ impl World {
         self.lay_out(row);
         let presented = present(row, self.jar);
         match logout(row, &Standing::default(), &presented, RevokeReason::Logout, self.now) {
-            LogoutDecision::Revoke(Update::Revoke(revocation)) => {
-                self.state = State::Revoked(revocation);
-                Ok(Outcome::LoggedOut)
-            }
-            other => Err(format!("a logout with the jar's token came to {other:?}")),
+            LogoutDecision::Revoke(update) => update.apply(row),
+            LogoutDecision::Nothing => return Err("a logout with the jar's token did nothing".into()),
         }
+        self.state = row.state;
+        if self.state == State::Live {
+            return Err("a logout that ended nothing".into());
+        }
+        Ok(Outcome::LoggedOut)
     }
 
     fn move_head(&mut self, head: Head, party: Party) -> Result<(), String> {
