@@ -8,6 +8,7 @@ mod support;
 mod admin_sessions;
 mod admin_users;
 mod bodies;
+mod dev;
 mod document;
 mod edge;
 mod events;

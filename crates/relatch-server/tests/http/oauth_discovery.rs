@@ -11,7 +11,7 @@ async fn both_documents_hold_what_strict_clients_demand_and_lead_somewhere() {
     assert_eq!(oauth.body["issuer"], server.url.as_str());
     for endpoint in ["token_endpoint", "revocation_endpoint", "introspection_endpoint"] {
         let path = oauth.text(endpoint).strip_prefix(&server.url).unwrap().to_owned();
-        assert_eq!(anon.form(&path, &[]).await.body["error"].is_string(), true, "{path}");
+        assert!(anon.form(&path, &[]).await.body["error"].is_string(), "{path}");
     }
     for list in
         ["response_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported"]

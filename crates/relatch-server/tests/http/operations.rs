@@ -1,6 +1,7 @@
 //! `GET /healthz`, `/readyz`, `/metrics`.
 
-use crate::support::cast;
+use crate::support::{Server, cast};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 
 #[tokio::test]
@@ -23,4 +24,23 @@ async fn alive_and_ready_are_told_apart() {
 async fn metrics_are_404_where_they_have_an_address_of_their_own() {
     let (_server, mut anon, ..) = cast().await;
     assert_eq!(anon.get("/metrics").await.verdict(), "404 not_found");
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route_and_never_by_path() {
+    let metrics = PrometheusBuilder::new().install_recorder().unwrap();
+    let server = Server::start_with(|_| {}, None, Some(metrics)).await;
+    let mut anon = server.browser();
+    for path in ["/auth/sessions/ses_1", "/auth/sessions/ses_2", "/nowhere/1", "/nowhere/2"] {
+        anon.delete(path).await;
+    }
+    let reply = anon.get("/metrics").await;
+    assert!(reply.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let line = |route: &str, method: &str, status: &str| {
+        format!("relatch_http_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}} ")
+    };
+    assert!(reply.raw.contains(&line("/auth/sessions/{id}", "DELETE", "401")), "{}", reply.raw);
+    assert!(reply.raw.contains(&line("(none)", "DELETE", "404")));
+    assert!(!reply.raw.contains("ses_1") && !reply.raw.contains("nowhere"));
+    assert!(reply.raw.contains("relatch_http_request_seconds"));
 }

@@ -1,11 +1,12 @@
 //! A server on a free port over the store in memory, a clock that is moved by hand, and people who talk to it.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+use metrics_exporter_prometheus::PrometheusHandle;
 use relatch_server::api_keys::ApiScope;
 use relatch_server::app::App;
 use relatch_server::cli::OpenedStore;
 use relatch_server::config::{ClientConfig, Config, SecretText};
-use relatch_server::environment::{Clock, OsEntropy};
+use relatch_server::environment::{Clock, OsEntropy, ShiftedClock};
 use relatch_server::http::{DevDoor, router};
 use relatch_server::mail::DevMailbox;
 use relatch_server::serve::{Bounds, serve};
@@ -76,6 +77,15 @@ pub struct Server {
 
 impl Server {
     pub async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_with(change, None, None).await
+    }
+
+    /// With a clock that `relatch dev --test-clock` would move, or with metrics.
+    pub async fn start_with(
+        change: impl FnOnce(&mut Config),
+        shifted: Option<Arc<ShiftedClock>>,
+        metrics: Option<PrometheusHandle>,
+    ) -> Self {
         let mut config = Config::default();
         config.keys.master_key = Some(SecretText::from(format!("1:{}", "A".repeat(43))));
         // Cheap, so that a test is not about Argon2.
@@ -90,12 +100,15 @@ impl Server {
         let mailbox = Arc::new(DevMailbox::default());
         // 2027-01-15T08:00:00Z.
         let clock = Arc::new(HandClock(AtomicI64::new(1_800_000_000_000)));
-        let surroundings =
-            Surroundings { clock: clock.clone(), entropy: Arc::new(OsEntropy::open().unwrap()) };
+        let told: Arc<dyn Clock> = match &shifted {
+            Some(shifted) => shifted.clone(),
+            None => clock.clone(),
+        };
+        let surroundings = Surroundings { clock: told, entropy: Arc::new(OsEntropy::open().unwrap()) };
         let opened = OpenedStore { store: store.clone(), maintenance: Arc::new(NoMaintenance) };
         let app = App::assemble(config, bound, opened, surroundings, Some(mailbox.clone())).await.unwrap();
-        let door = DevDoor { mailbox: mailbox.clone(), clock: None };
-        let router = router(app.clone(), Some(door), None);
+        let door = DevDoor { mailbox: mailbox.clone(), clock: shifted };
+        let router = router(app.clone(), Some(door), metrics);
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(serve(listener, None, router, bounds, async {
             let _ = stopped.await;

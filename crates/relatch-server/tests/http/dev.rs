@@ -1,0 +1,34 @@
+//! `/dev/mail` and `/dev/clock`: what only `relatch dev` has.
+
+use crate::support::{PASSWORD, Server};
+use relatch_server::environment::ShiftedClock;
+use serde_json::json;
+use std::sync::Arc;
+
+#[tokio::test]
+async fn people_test_expiry_without_waiting() {
+    let server = Server::start_with(|_| {}, Some(Arc::new(ShiftedClock::default())), None).await;
+    server.make("ada@example.com").await;
+    let mut ada = server.browser();
+    ada.log_in("ada@example.com").await;
+    assert!(ada.is_logged_in().await);
+    assert_eq!(ada.post("/dev/clock", json!({"advance_seconds": 901})).await.status, 200);
+    assert_eq!(ada.get("/auth/me").await.verdict(), "401 token_expired");
+    assert_eq!(ada.refresh().await.status, 200);
+    for wrong in [json!(-1), json!(1.5), json!("1"), json!(4_294_967_296_u64)] {
+        let reply = ada.post("/dev/clock", json!({"advance_seconds": wrong})).await;
+        assert_eq!(reply.errors(), ["advance_seconds: wrong_value"]);
+    }
+}
+
+#[tokio::test]
+async fn the_mailbox_shows_what_was_mailed_the_newest_first() {
+    let server = Server::start(|_| {}).await;
+    let mut anon = server.browser();
+    anon.post("/auth/signup", json!({"email": "bob@example.com", "password": PASSWORD})).await;
+    let code = server.mailed_code().await;
+    let mail = anon.get("/dev/mail").await;
+    assert_eq!(mail.body["messages"][0]["to"], "bob@example.com");
+    assert!(mail.body["messages"][0]["text"].as_str().unwrap().contains(&code));
+    assert_eq!(anon.post("/dev/clock", json!({"advance_seconds": 1})).await.status, 404);
+}
