@@ -112,7 +112,8 @@ pub trait SessionStore: Send + Sync {
 
     /// Changes the row where it still has the expected version, and writes the event, and for a revocation
     /// the feed entry, together with it or not at all. Revocations are always durable; a revoked row never
-    /// changes again.
+    /// changes again. A head never moves once all sessions of its user were ended, which leaves the version
+    /// as it was: the refresh that was decided before must not be served after.
     async fn commit(&self, change: Change) -> Result<Commit, StoreError>;
 
     /// Begins a session. [`Commit::Conflict`] where the user is gone, disabled, or of another epoch than the

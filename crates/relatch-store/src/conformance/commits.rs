@@ -1,10 +1,10 @@
 //! One change of one session: compare-and-swap, all or nothing, and revoked for good.
 
 use crate::conformance::{
-    Harness, START, after_millis, at_once, check, event, events_of, feed_of, load, log_in, move_head,
-    next_head, revoke, session, sign_up,
+    Harness, START, after_millis, at_once, check, disable, end, end_all, event, events_of, feed_of, load,
+    log_in, move_head, next_head, revoke, session, sign_up,
 };
-use crate::{Change, Commit, FeedSubject, NewEvent};
+use crate::{Change, Commit, FeedSubject, NewEvent, SubjectChange};
 use relatch_core::{Ended, EventKind, Head, Origin, Revocation, RevokeReason, State, Update, Version};
 use relatch_token::AttemptHash;
 
@@ -129,6 +129,23 @@ pub(super) async fn a_revoked_session_never_changes_again(harness: &dyn Harness)
         assert_eq!(load(&*store, read.id).await, ended);
         assert_eq!(feed_of(&*store).await, feed);
     }
+}
+
+pub(super) async fn a_head_never_moves_after_the_end_of_all_sessions(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let (ada, bob) = (sign_up(&*store, 1).await, sign_up(&*store, 2).await);
+    let (one, kept) = (log_in(&*store, &ada, 1).await, log_in(&*store, &ada, 2).await);
+    let other = log_in(&*store, &bob, 3).await;
+    end(&*store, SubjectChange { keep: Some(kept.id), ..end_all(ada.id, after_millis(1)) }).await;
+    end(&*store, disable(bob.id, after_millis(1))).await;
+    for decided_before in [&one, &other] {
+        let change = move_head(decided_before, after_millis(2));
+        assert_eq!(store.commit(change).await, Ok(Commit::Conflict));
+        assert_eq!(load(&*store, decided_before.id).await, *decided_before);
+    }
+    let kept = load(&*store, kept.id).await;
+    assert_eq!(store.commit(move_head(&kept, after_millis(2))).await, Ok(Commit::Done));
+    assert_eq!(store.commit(revoke(&one, RevokeReason::Logout, after_millis(3))).await, Ok(Commit::Done));
 }
 
 pub(super) async fn a_revocation_its_event_and_its_feed_entry_come_together(harness: &dyn Harness) {

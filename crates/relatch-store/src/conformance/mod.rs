@@ -76,6 +76,7 @@ macro_rules! conformance_suite {
                 commits_on_different_sessions_are_all_done
                 every_step_of_a_contended_session_is_counted
                 a_revoked_session_never_changes_again
+                a_head_never_moves_after_the_end_of_all_sessions
                 a_revocation_its_event_and_its_feed_entry_come_together
                 a_healed_head_leaves_its_event_and_no_feed_entry
                 a_conflict_writes_neither_event_nor_feed_entry

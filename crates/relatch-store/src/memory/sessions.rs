@@ -60,6 +60,11 @@ impl Tables {
         if session.version != change.expected || session.state != State::Live {
             return Commit::Conflict;
         }
+        let account = self.accounts.get(&session.user_id);
+        let has_ended = account.is_none_or(|it| it.user.standing.ended(session.epoch).is_some());
+        if matches!(change.update, Update::MoveHead(_)) && has_ended {
+            return Commit::Conflict;
+        }
         let before = session.head;
         change.update.apply(session);
         let event = change.event.map(|event| self.events.push(event));
