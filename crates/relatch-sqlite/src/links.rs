@@ -1,0 +1,82 @@
+//! Links that were mailed: single use, short-lived, one of a kind per user.
+
+use crate::error::Fault;
+use crate::feed::row_count;
+use crate::{events, user_row};
+use relatch_core::{Epoch, EventKind, Origin};
+use relatch_store::{Link, LinkHash, LinkPurpose, NewEvent};
+use relatch_token::{Timestamp, UserId};
+use rusqlite::Connection;
+
+/// Keeps a link in the place of the user's older one of the same purpose.
+pub(crate) fn add(conn: &Connection, link: &Link) -> Result<(), Fault> {
+    let Some(user_key) = user_row::key_of(conn, link.user_id)? else { return Ok(()) };
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO links (hash, purpose, user_key, epoch, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute((link.hash.0, number(link.purpose), user_key, link.epoch.0, link.expires_at.as_millis()))?;
+    Ok(())
+}
+
+/// The link where it is of that purpose, unexpired, and no reset link from before the last password.
+pub(crate) fn good(
+    conn: &Connection,
+    hash: LinkHash,
+    purpose: LinkPurpose,
+    now: Timestamp,
+) -> Result<Option<Link>, Fault> {
+    let mut select = conn.prepare_cached(
+        "SELECT u.id, l.epoch, l.expires_at, u.epoch FROM links l JOIN users u ON u.key = l.user_key
+         WHERE l.hash = ?1 AND l.purpose = ?2",
+    )?;
+    let mut rows = select.query((hash.0, number(purpose)))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let epoch = Epoch(row.get(1)?);
+    let expires_at = Timestamp::from_millis(row.get(2)?);
+    let is_of_epoch = purpose == LinkPurpose::VerifyEmail || epoch == Epoch(row.get(3)?);
+    let link = Link { hash, purpose, user_id: user_row::read_id(row, 0)?, epoch, expires_at };
+    Ok((now < expires_at && is_of_epoch).then_some(link))
+}
+
+pub(crate) fn remove(conn: &Connection, hash: LinkHash) -> Result<(), Fault> {
+    conn.prepare_cached("DELETE FROM links WHERE hash = ?1")?.execute([hash.0])?;
+    Ok(())
+}
+
+/// Uses up a link and marks the address as proved.
+pub(crate) fn verify_email(
+    conn: &Connection,
+    hash: LinkHash,
+    at: Timestamp,
+) -> Result<Option<UserId>, Fault> {
+    let Some(link) = good(conn, hash, LinkPurpose::VerifyEmail, at)? else { return Ok(None) };
+    remove(conn, hash)?;
+    conn.prepare_cached(
+        "UPDATE users SET email_verified_at = coalesce(email_verified_at, ?2) WHERE id = ?1 AND email IS NOT NULL",
+    )?
+    .execute((&link.user_id.as_bytes()[..], at.as_millis()))?;
+    let event = NewEvent {
+        kind: EventKind::EmailVerified,
+        at,
+        user_id: link.user_id,
+        session_id: None,
+        origin: Origin::default(),
+        reason: None,
+    };
+    events::add(conn, &event)?;
+    Ok(Some(link.user_id))
+}
+
+/// Forgets links that have expired, at most `most`.
+pub(crate) fn sweep(conn: &Connection, now: Timestamp, most: usize) -> Result<u64, Fault> {
+    let sql = "DELETE FROM links WHERE hash IN (SELECT hash FROM links WHERE expires_at <= ?1 LIMIT ?2)";
+    let left = conn.prepare_cached(sql)?.execute((now.as_millis(), row_count(most)))?;
+    Ok(left as u64)
+}
+
+fn number(purpose: LinkPurpose) -> i64 {
+    match purpose {
+        LinkPurpose::ResetPassword => 0,
+        LinkPurpose::VerifyEmail => 1,
+    }
+}
