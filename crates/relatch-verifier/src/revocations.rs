@@ -168,6 +168,8 @@ mod tests {
         revocations.revoke_user("u", line);
         revocations.revoke_user("u", Timestamp::EPOCH);
         assert!(revocations.cover(&claims("u", "s", NOW - 1)) && revocations.cover(&claims("u", "s", NOW)));
+        revocations.revoke_user("w", Timestamp::from_seconds(NOW));
+        assert!(revocations.cover(&claims("w", "s", NOW - 1)) && !revocations.cover(&claims("w", "s", NOW)));
         assert!(!revocations.cover(&claims("u", "s", NOW + 1)) && !revocations.cover(&claims("v", "s", NOW)));
     }
 

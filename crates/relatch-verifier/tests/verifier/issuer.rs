@@ -41,6 +41,8 @@ pub(crate) enum Answer {
     Document(Value),
     Text(String),
     Status(u16),
+    /// A document that the status disowns.
+    Disowned(u16, Value),
     RedirectTo(String),
     /// The document after a pause.
     Slow(Value, Duration),
@@ -109,6 +111,9 @@ async fn serve_keys(State(desk): State<Arc<Desk>>) -> Response {
         Answer::Document(document) => Json(document).into_response(),
         Answer::Text(text) => text.into_response(),
         Answer::Status(status) => Response::builder().status(status).body(Body::empty()).unwrap(),
+        Answer::Disowned(status, document) => {
+            Response::builder().status(status).body(Body::from(document.to_string())).unwrap()
+        }
         Answer::RedirectTo(place) => {
             Response::builder().status(302).header("location", place).body(Body::empty()).unwrap()
         }

@@ -172,6 +172,21 @@ async fn an_outage_is_outlived_by_the_last_known_keys_up_to_a_bound() {
 }
 
 #[tokio::test]
+async fn during_an_outage_nobody_waits_for_keys_again_and_again() {
+    let issuer = Issuer::start().await;
+    let verifier = issuer.verifier();
+    check(&verifier, &issuer.token()).await.unwrap();
+    issuer.answer(Answer::Status(500));
+    issuer.clock.advance(600);
+    check(&verifier, &issuer.token()).await.unwrap();
+    issuer.answer(Answer::Slow(jwks(&[&issuer.key]), Duration::from_secs(4)));
+    issuer.clock.advance(2);
+    let answered = tokio::time::timeout(Duration::from_secs(3), check(&verifier, &issuer.token())).await;
+    assert_eq!(answered, Ok(Ok(())));
+    until(|| issuer.fetches() == 3).await;
+}
+
+#[tokio::test]
 async fn an_unknown_key_during_an_outage_is_a_doubt_and_no_refusal() {
     let issuer = Issuer::start().await;
     let verifier = issuer.verifier();
@@ -225,7 +240,7 @@ async fn a_useless_document_never_replaces_good_keys() {
         Answer::Document(json!({ "keys": [{ "kty": "oct", "k": "c2VjcmV0", "kid": "k1", "alg": "HS256" }] })),
         Answer::Text(format!("{}{}", jwks(&[&TestKey::es256("k1")]), " ".repeat(64 * 1024))),
         Answer::Status(204),
-        Answer::Status(404),
+        Answer::Disowned(500, jwks(&[&TestKey::es256("k1")])),
     ];
     for answer in useless {
         issuer.answer(answer);
