@@ -98,7 +98,7 @@ fn lacks_scope(scope: ApiScope) -> Problem {
     let scope = scope.as_str();
     let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
     let problem = Problem::new(&code::INSUFFICIENT_SCOPE).detail(format!(
-        "Use an API key with the scope `{scope}`: `relatch api-keys create --scope {scope}`."
+        "Use an API key with the scope `{scope}`: `relatch api-keys create --name … --scopes {scope}`."
     ));
     match HeaderValue::try_from(challenge) {
         Ok(challenge) => problem.header(WWW_AUTHENTICATE, challenge),

@@ -67,7 +67,7 @@ codes! {
     STEP_UP_REQUIRED = FORBIDDEN "step_up_required": "The person has to prove again who they are",
         "Continue with one of `methods`, sending `mfa_token`.";
     INSUFFICIENT_SCOPE = FORBIDDEN "insufficient_scope": "The key may not do this",
-        "Use an API key with the scope that the detail names: `relatch api-keys create --scope …`.";
+        "Use an API key with the scope that the detail names: `relatch api-keys create --name … --scopes …`.";
     EMAIL_NOT_VERIFIED = FORBIDDEN "email_not_verified": "The address has to be proved first",
         "Follow the link that was mailed at sign-up, or sign up again to get a new one. Then log in.";
     SIGNUP_DISABLED = FORBIDDEN "signup_disabled": "Sign-up is closed",
@@ -105,8 +105,8 @@ codes! {
 /// The page of all error codes, in Markdown, as it stands in the documentation.
 pub fn errors_reference() -> String {
     let mut page = String::from(
-        "# Errors\n\nEvery error of `/auth`, `/account` and `/admin` is `application/problem+json` (RFC 9457). \
-         Programs switch on `code`;\n`type` leads here. A refusal (4xx) is final for that request; 429 and 503 \
+        "<!-- Written by `cargo xtask gen`; change `http/code.rs`. -->\n\n# Errors\n\nEvery error of `/auth`, `/account` and `/admin` is `application/problem+json` (RFC 9457). \
+         Programs switch on `code`;\n`type` leads to the same words on the server's own page. A refusal (4xx) is final for that request; 429 and 503 \
          name in `retry_after` when to try again\nand never end a session.\n",
     );
     for code in ALL {

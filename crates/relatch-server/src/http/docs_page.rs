@@ -198,4 +198,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or("").to_owned()
 }
 
+#[cfg(test)]
+mod reference;
+
 const STYLE: &str = include_str!("../../templates/docs.css");

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Server};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -46,11 +46,25 @@ pub(super) fn finish(mut document: OpenApi, public_url: &WebUrl) -> OpenApi {
         {
             if let Some(operation) = operation {
                 operation.operation_id = Some(operation_id(method, path));
+                make_body_optional(operation);
                 errors.complete(operation);
             }
         }
     }
     document
+}
+
+/// A body that may be left out: it is then not there, which is not the same as `null`.
+fn make_body_optional(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        if let Some(RefOr::T(Schema::OneOf(ways))) = &content.schema {
+            let own = ways.items.iter().find(|way| matches!(way, RefOr::Ref(_))).cloned();
+            content.schema = own.or(content.schema.take());
+            body.required = Some(Required::False);
+        }
+    }
 }
 
 /// Functions share names across modules; routes don't: `post_auth_login`.

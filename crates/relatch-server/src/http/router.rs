@@ -47,7 +47,7 @@ pub fn metrics_router(metrics: PrometheusHandle) -> Router {
     Router::new().route("/metrics", get(async move || operations::render(&metrics)))
 }
 
-fn table() -> OpenApiRouter<Arc<Site>> {
+pub(super) fn table() -> OpenApiRouter<Arc<Site>> {
     OpenApiRouter::with_openapi(openapi::beginning())
         .routes(routes!(signup::signup))
         .routes(routes!(login::login))
