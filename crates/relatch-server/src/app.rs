@@ -5,6 +5,7 @@ use crate::api_keys::ApiKeys;
 use crate::cli::OpenedStore;
 use crate::clients::Clients;
 use crate::config::{self, Config, ConfigError, Identity, OnReuse, SigningAlgorithm};
+use crate::environment::Entropy;
 use crate::keys::{Algorithm, KeyPolicy, RsaSize, SigningKeys};
 use crate::limits::{LoginLimits, MailLimits, RefreshLimits};
 use crate::mail::{DevMailbox, Mailer, NoMail, PickupFolder};
@@ -54,7 +55,7 @@ impl App {
         let OpenedStore { store, maintenance } = opened;
         let identity = config.identity(bound);
         let entropy = Arc::clone(&surroundings.entropy);
-        let ring = key_ring(&config, &*store).await?;
+        let ring = key_ring(&config, &*store, &*entropy).await?;
         let now = surroundings.clock.now();
         let keys =
             SigningKeys::load(&*store, ring.clone(), key_policy(&config), Arc::clone(&entropy), now).await?;
@@ -110,8 +111,9 @@ impl App {
 }
 
 /// The master keys of the configuration, for the database of `store`.
-pub async fn key_ring(config: &Config, store: &dyn Store) -> anyhow::Result<KeyRing> {
-    Ok(KeyRing::new(&store.instance_id().await?, config::master_keys(&config.keys)?)?)
+pub async fn key_ring(config: &Config, store: &dyn Store, entropy: &dyn Entropy) -> anyhow::Result<KeyRing> {
+    let masters = config.keys.master_key_source()?.load(entropy)?;
+    Ok(KeyRing::new(&store.instance_id().await?, masters)?)
 }
 
 /// How signing keys live.

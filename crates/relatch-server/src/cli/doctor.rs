@@ -50,7 +50,7 @@ fn check_store(
 }
 
 async fn open_keys(store: &dyn Store, config: &Config, surroundings: &Surroundings) -> anyhow::Result<usize> {
-    let ring = app::key_ring(config, store).await?;
+    let ring = app::key_ring(config, store, &*surroundings.entropy).await?;
     let policy = app::key_policy(config);
     policy.check()?;
     let (now, entropy) = (surroundings.clock.now(), surroundings.entropy.clone());

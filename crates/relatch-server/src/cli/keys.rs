@@ -15,7 +15,7 @@ pub(crate) fn run(common: &Common, command: Keys, open_store: &OpenStore) -> any
     let store = open_store(&config.store)?.store;
     let Surroundings { clock, entropy } = surroundings()?;
     let now = clock.now();
-    let ring = runtime.block_on(app::key_ring(&config, &*store))?;
+    let ring = runtime.block_on(app::key_ring(&config, &*store, &*entropy))?;
     let load = SigningKeys::load_for_repair(&*store, ring, app::key_policy(&config), entropy, now);
     let (keys, trouble) = runtime.block_on(load)?;
     match command {

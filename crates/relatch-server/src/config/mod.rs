@@ -37,7 +37,6 @@ pub use identity::Identity;
 pub use keys::{KeysConfig, SigningAlgorithm, SigningConfig};
 pub use layer::Layer;
 pub use load::{Explained, Inputs, LoadedConfig};
-pub use master_key::{make_master_key_file, master_keys};
 pub use reference::reference;
 pub use secret_text::SecretText;
 pub use server::{HttpLimitsConfig, ServerConfig, TlsConfig};
