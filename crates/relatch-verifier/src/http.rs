@@ -5,8 +5,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response};
 use serde::Serialize;
 
-/// Where each code is explained.
-const ERROR_DOCS: &str = "https://relatch.dev/errors/";
+/// What a problem's `type` starts with: a name, since a resource server hosts no page that explains it.
+const ERROR_TYPE: &str = "urn:relatch:error:";
 
 /// The bearer token of a request: from the `Authorization` header alone, never from a URL or a body.
 pub fn bearer_token(headers: &HeaderMap) -> Result<&str, VerifyError> {
@@ -27,7 +27,7 @@ impl VerifyError {
     /// The answer: a status, a challenge, and a problem document. A sane `request_id` is repeated in it.
     pub fn answer<B: From<String>>(self, request_id: Option<&HeaderValue>) -> Response<B> {
         let problem = Problem {
-            r#type: format!("{ERROR_DOCS}{}", self.code()),
+            r#type: format!("{ERROR_TYPE}{}", self.code()),
             title: self.title(),
             status: self.status().as_u16(),
             detail: self.to_string(),

@@ -62,9 +62,6 @@ pub struct SessionsConfig {
     /// What a reused refresh token ends: `revoke_session`, the session that it belongs to, or
     /// `revoke_user`, every session of that person.
     pub on_reuse: OnReuse,
-    /// The most sessions of one person that a list answers.
-    #[schemars(range(min = 1, max = 1000))]
-    pub user_sessions_max: usize,
 }
 
 impl Default for SessionsConfig {
@@ -76,7 +73,6 @@ impl Default for SessionsConfig {
             reuse_window_cookie_seconds: 30,
             reuse_window_body_seconds: 10,
             on_reuse: OnReuse::RevokeSession,
-            user_sessions_max: 100,
         }
     }
 }
