@@ -1,0 +1,52 @@
+//! The verbs that are not about sessions: they suffer the same faults and are otherwise passed on.
+
+use super::FaultyStore;
+use crate::timeline::wait_here;
+use relatch_store::{
+    AccountStore, ApiKey, CreateUser, KeyStore, Link, LinkHash, LinkPurpose, NewEvent, NewUser, OauthClient,
+    PasswordHash, SigningKeyRecord, Store, StoreError, User, UserKey,
+};
+use relatch_token::{ClientId, Timestamp, UserId};
+
+macro_rules! pass_on {
+    ($name:ident { $($verb:ident($($argument:ident: $kind:ty),*) -> $out:ty;)* }) => {
+        #[async_trait::async_trait]
+        impl $name for FaultyStore {
+            $(async fn $verb(&self, $($argument: $kind),*) -> Result<$out, StoreError> {
+                self.suffer(|| wait_here(self.backend.store().$verb($($argument),*))).await
+            })*
+        }
+    };
+}
+
+pass_on!(AccountStore {
+    create_user(new: NewUser) -> CreateUser;
+    user(key: &UserKey) -> Option<User>;
+    credentials(key: &UserKey) -> Option<(User, Option<PasswordHash>)>;
+    users(after: Option<UserId>, limit: usize) -> Vec<User>;
+    upgrade_password(user: UserId, old: &PasswordHash, new: PasswordHash, event: NewEvent) -> ();
+    enable_user(user: UserId, event: NewEvent) -> ();
+    add_link(link: Link) -> ();
+    link(hash: LinkHash, purpose: LinkPurpose, now: Timestamp) -> Option<Link>;
+    verify_email(hash: LinkHash, event_at: Timestamp) -> Option<UserId>;
+});
+
+pass_on!(KeyStore {
+    signing_keys() -> Vec<SigningKeyRecord>;
+    add_signing_key(key: SigningKeyRecord, seen: usize) -> bool;
+    update_signing_key(key: SigningKeyRecord) -> bool;
+    remove_signing_key(kid: &str, revoked_at: Option<Timestamp>) -> bool;
+    add_api_key(key: ApiKey) -> ();
+    api_key(hash: [u8; 32]) -> Option<ApiKey>;
+    api_keys() -> Vec<ApiKey>;
+    revoke_api_key(id: &str, at: Timestamp) -> bool;
+    put_client(client: OauthClient) -> ();
+    client(id: &ClientId) -> Option<OauthClient>;
+    clients() -> Vec<OauthClient>;
+    remove_client(id: &ClientId) -> bool;
+});
+
+pass_on!(Store {
+    ping() -> ();
+    instance_id() -> [u8; 16];
+});
