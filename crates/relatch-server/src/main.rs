@@ -5,8 +5,16 @@ use relatch_server::cli::{self, Cli, OpenedStore};
 use relatch_server::config::{RotationDurability, StoreConfig, StoreUrl};
 use relatch_server::environment::{EntropyExt, OsEntropy};
 use relatch_sqlite::{Durability, Options, SqliteStore};
+use std::alloc::System;
 use std::process::ExitCode;
 use std::sync::Arc;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes every block of memory when it is freed. Our own secrets wipe themselves; but passwords and tokens also pass
+/// through buffers of the HTTP and JSON libraries, whose freed copies would otherwise lie around until a core dump
+/// shows them (`cargo xtask leaks` looks).
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     match cli::run(Cli::parse(), &open_store) {

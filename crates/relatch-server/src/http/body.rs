@@ -104,7 +104,7 @@ fn parse<T: JsonBody>(bytes: &[u8]) -> Result<T, Problem> {
     let mut fields = Fields { left: json::parse_object(bytes)?, errors: Vec::new() };
     let read = T::read(&mut fields);
     if let Some(unknown) = fields.left.keys().next() {
-        let name: String = unknown.chars().take(NAME_CHARS_SHOWN).collect();
+        let name = json::shown(unknown);
         return Err(Problem::invalid_request(format!("The field `{name}` is unknown here. Leave it out.")));
     }
     read.filter(|_| fields.errors.is_empty()).ok_or_else(|| Problem::validation(fields.errors))
@@ -234,8 +234,6 @@ impl FieldValue for Map<String, Value> {
         }
     }
 }
-
-const NAME_CHARS_SHOWN: usize = 64;
 
 #[cfg(test)]
 mod tests {

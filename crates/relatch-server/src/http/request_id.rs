@@ -15,8 +15,8 @@ pub struct RequestId(Arc<str>);
 impl RequestId {
     /// The one that the caller sent, or a new one.
     ///
-    /// A caller's own is kept when it is a word of at most 64 characters: it lands in logs, where it must
-    /// neither break a line nor grow without bound.
+    /// A caller's own is kept when it is a word of at most 64 characters and no secret of ours: it lands in
+    /// logs, where it must neither break a line nor grow without bound.
     pub fn choose(headers: &HeaderMap, entropy: &dyn Entropy) -> Self {
         let sent = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
         match sent.filter(|id| is_sane(id)) {
@@ -38,11 +38,14 @@ impl RequestId {
 
 fn is_sane(id: &str) -> bool {
     (1..=CALLERS_OWN_BYTES_MAX).contains(&id.len())
+        && !OWN_SECRETS.iter().any(|prefix| id.contains(prefix))
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
 }
 
 /// Room for a UUID or a W3C trace id, with something in front.
 const CALLERS_OWN_BYTES_MAX: usize = 64;
+/// How refresh tokens, API keys and mailed links begin: someone may have put one into the wrong header.
+const OWN_SECRETS: [&str; 3] = ["rlt_", "rlk_", "rll_"];
 
 #[cfg(test)]
 mod tests {
@@ -75,6 +78,9 @@ mod tests {
         assert_eq!(own.as_str(), "AAECAwQFBgcICQoL");
         for id in [&b""[..], b"a b", b"\xffx", b"a\"b", "x".repeat(65).as_bytes(), b"<script>"] {
             assert_eq!(chosen(id), own.as_str());
+        }
+        for secret in ["rlt_AAEC", "rlk_AAEC", "rll_AAEC", "key=rlk_AAEC"] {
+            assert_eq!(chosen(secret.as_bytes()), own.as_str());
         }
     }
 }
