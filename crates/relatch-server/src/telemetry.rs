@@ -24,11 +24,23 @@ pub fn start_logging(config: &TelemetryConfig) -> anyhow::Result<()> {
 /// Starts to keep metrics; the handle renders them for `GET /metrics`.
 pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
-    let sizes = Matcher::Suffix("_size".to_owned());
-    Ok(PrometheusBuilder::new()
+    let sizes = Matcher::Full("relatch_store_batch_operations".to_owned());
+    let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(seconds, &SECONDS_BUCKETS)?
         .set_buckets_for_metric(sizes, &SIZE_BUCKETS)?
-        .install_recorder()?)
+        .install_recorder()?;
+    describe();
+    Ok(handle)
+}
+
+/// What the metrics mean that no room describes by itself.
+fn describe() {
+    metrics::describe_counter!("relatch_refreshes_total", "Refreshes, by the rule's verdict.");
+    metrics::describe_counter!("relatch_signatures_total", "Access tokens signed.");
+    metrics::describe_gauge!("relatch_signing_keys_published", "Keys in the published set.");
+    metrics::describe_gauge!("relatch_signing_key_seconds_left", "How long the current key still signs.");
+    metrics::describe_counter!("relatch_swept_total", "Dead rows removed, by what they were.");
+    metrics::describe_histogram!("relatch_sweep_batch_seconds", "Time that a batch of the sweep took.");
 }
 
 /// From a read in memory to a request that is given up.

@@ -66,8 +66,9 @@ impl Accounts {
         // Behind a `#`, so that the token reaches no server's log and no Referer header.
         let url = format!("{}/auth/{path}#{}", self.parts.policy.public_url, token.text().expose());
         let hours = life.0 / 3600;
+        let span = if hours == 1 { "an hour".to_owned() } else { format!("{hours} hours") };
         let text = format!(
-            "{what} within {hours} hours:\n\n{url}\n\nThe code in it is what follows the #.\n\
+            "{what} within {span}:\n\n{url}\n\nThe code in it is what follows the #.\n\
              If you did not ask {service} for this, do nothing: without the link nothing happens.\n"
         );
         let subject = format!("{subject} – {service}");

@@ -1,12 +1,11 @@
 //! Printing for people: tables that a terminal can show and a script can cut.
 
-#![expect(clippy::print_stdout, reason = "the answers of commands go to standard output")]
-
 use std::fmt::Display;
+use std::io::Write;
 
-/// One line.
+/// One line. Whoever has stopped reading, as `head` does, ends no command half way.
 pub(crate) fn line(text: impl Display) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A table with a head; columns are as wide as their widest cell.
@@ -17,9 +16,9 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    println!("{}", aligned(head, widths));
+    line(aligned(head, widths));
     for row in rows {
-        println!("{}", aligned(row.each_ref().map(|cell| cell.as_str()), widths));
+        line(aligned(row.each_ref().map(|cell| cell.as_str()), widths));
     }
 }
 

@@ -44,7 +44,7 @@ pub struct SweepConfig {
     #[schemars(range(min = 1, max = 10_000))]
     pub batch_rows: usize,
     /// How long the row of an ended session stays. Until it leaves, whoever comes back with its token is
-    /// told why the session ended; after that, only that the token is not valid.
+    /// told why the session ended; after that, only that it has expired.
     #[schemars(range(min = 0, max = 31_536_000))]
     pub keep_dead_seconds: u32,
 }
