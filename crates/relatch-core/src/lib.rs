@@ -15,7 +15,7 @@ mod session;
 pub use event::EventKind;
 pub use lifetime::{Lifetime, access_expires_at, refresh_in};
 pub use logout::{LogoutDecision, logout};
-pub use place::{Evidence, HEAL_GENERATIONS_MAX, Verdict, place};
+pub use place::{Evidence, HEAL_GENERATIONS_MAX, SIBLING_WINDOWS, Verdict, place};
 pub use refresh::{
     Child, Policy, Presentation, RefreshDecision, Refusal, ReuseScope, Windows, check_binding, refresh,
 };

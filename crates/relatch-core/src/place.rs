@@ -36,7 +36,8 @@ pub enum Evidence {
     ExchangedBefore,
     /// The head before the head, after the window.
     PreviousHead,
-    /// Another child of the previous head, issued or presented after the window: two lines of one family.
+    /// Another child of the previous head, presented after the window or long after it was issued: two lines of
+    /// one family.
     OtherBranch,
     /// A child of a token that is not the head.
     OtherParent,
@@ -62,6 +63,13 @@ impl Evidence {
 /// The head moves at most once a window, and a crash or failover loses seconds; more than this is an old
 /// backup, which is for the operator to put right and not for the token to decide.
 pub const HEAL_GENERATIONS_MAX: u64 = 16;
+
+/// For how many windows after it was issued another child of the previous head is family.
+///
+/// A head gives out siblings for one window, and the head after it is fresh for one more: an honest refresh that
+/// straddles both is almost two windows old. With one window, every such refresh would end its session.
+/// See `docs/decisions/0005-recent-is-two-windows.md`.
+pub const SIBLING_WINDOWS: i64 = 2;
 
 /// The verdict on a token. With a `window` of zero no head is ever fresh: the strict rule.
 pub fn place(
@@ -118,5 +126,5 @@ impl Relation {
 }
 
 fn is_recent(token: &RefreshToken, window: Seconds, now: Timestamp) -> bool {
-    now.millis_since(token.issued_at) <= window.as_millis()
+    now.millis_since(token.issued_at) <= SIBLING_WINDOWS * window.as_millis()
 }

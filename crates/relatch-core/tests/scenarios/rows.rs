@@ -108,6 +108,27 @@ fn without_a_window_a_thief_is_found_out_in_the_first_cycle_at_any_lag() {
     }
 }
 
+/// Goal: how long an owner must pause for a thief who follows close by to be found out, as a number of windows.
+/// Method: one refresh each per period, at every lag of whole seconds, from owners of both kinds.
+#[test]
+fn a_period_beyond_two_windows_finds_out_a_thief_at_any_lag_and_a_shorter_one_may_not() {
+    let window = POLICY.reuse_window.cookie.0;
+    let lags = |period: u32| (1 - i64::from(period)..i64::from(period)).filter(|lag| *lag != 0);
+    for period in [2 * window + 1, 3 * window, 3 * window + 1, 10 * window] {
+        for lag in lags(period) {
+            for owned in [0, 2] {
+                let end = theft_every(Seconds(period), Transport::Cookie, POLICY, lag, owned);
+                assert!(end.revoked_in_cycle <= 2, "every {period} s, {lag} s after: {end:?}");
+            }
+        }
+    }
+    let escapes = |period: u32| {
+        let end = |lag| theft_every(Seconds(period), Transport::Cookie, POLICY, lag, 1);
+        lags(period).any(|lag| end(lag).revoked_in_cycle == CYCLES_MAX)
+    };
+    assert!(escapes(window + 1) && escapes(2 * window), "two who both come back so soon look like two tabs");
+}
+
 #[test]
 fn a_superseded_token_gives_its_thief_nothing_and_ends_the_session() {
     let cases =
@@ -244,19 +265,25 @@ struct Theft {
 /// Owner and thief refresh once an hour each, the thief so many seconds after the owner, from a copy that he
 /// took when the owner had refreshed `owned` times.
 fn theft(transport: Transport, policy: Policy, lag_seconds: i64, owned: u32) -> Theft {
+    let end = theft_every(HOUR, transport, policy, lag_seconds, owned);
+    assert!(end.revoked_in_cycle < CYCLES_MAX, "never found out: {end:?}");
+    end
+}
+
+/// The same with another period, for so many cycles at most.
+fn theft_every(period: Seconds, transport: Transport, policy: Policy, lag_seconds: i64, owned: u32) -> Theft {
     let (mut server, mut jar) = Server::after_login(transport);
     server.policy = policy;
     let mut now = LOGIN_AT;
     for step in 0..owned {
-        now = now + HOUR;
+        now = now + period;
         jar = served(server.refresh(&jar, Some(&format!("before {step}")), now));
     }
     let mut loot = jar;
     let mut end = Theft::default();
-    while !server.is_revoked() {
-        now = now + HOUR;
+    while !server.is_revoked() && end.revoked_in_cycle < CYCLES_MAX {
+        now = now + period;
         end.revoked_in_cycle += 1;
-        assert!(end.revoked_in_cycle < 100, "never found out: {end:?}");
         let mut visits = [(now, true), (after(now, lag_seconds * 1000), false)];
         visits.sort();
         for (at, is_owner) in visits {
@@ -281,3 +308,6 @@ fn ask(session: &Session, it: RefreshToken, policy: &Policy, now: Timestamp) -> 
 fn served(reply: Reply) -> RefreshToken {
     reply.token().expect("the owner is served")
 }
+
+/// A theft that lasted so long is one that nobody will notice.
+const CYCLES_MAX: u32 = 100;

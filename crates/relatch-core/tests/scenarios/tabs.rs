@@ -1,9 +1,9 @@
 //! Many tabs on one jar: the rows of the scenario table that are about chance, each on 2,000 seeds.
 
-use crate::common::{LOGIN_AT, after};
+use crate::common::{LOGIN_AT, POLICY, after};
 use crate::model::{HOUR, Reply, Server};
 use relatch_core::Transport;
-use relatch_token::{RefreshToken, Timestamp};
+use relatch_token::{Generation, RefreshToken, Timestamp};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -18,12 +18,13 @@ fn a_hundred_tabs_over_ten_minutes_keep_their_session() {
 }
 
 /// Tabs that wake up at random, and how their network behaves.
-struct Crowd {
-    tabs: usize,
-    within_ms: u64,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crowd {
+    pub(crate) tabs: usize,
+    pub(crate) within_ms: u64,
     /// The longest a message takes, each way.
-    latency_ms: u64,
-    lost_percent: u64,
+    pub(crate) latency_ms: u64,
+    pub(crate) lost_percent: u64,
 }
 
 /// `RELATCH_SEEDS=100000` looks at more, a small number at fewer.
@@ -35,36 +36,21 @@ fn every_seed_keeps_its_session(crowd: &Crowd) {
 
 /// Lets a crowd wake up after an hour of sleep, then one tab come back an hour later, and another one after that.
 fn keeps_its_session(crowd: &Crowd, seed: u64) -> bool {
-    let (server, first) = Server::after_login(Transport::Cookie);
-    let mut browser = Browser {
-        server,
-        jar: first,
-        attempt: None,
-        attempts: 0,
-        answered: vec![false; crowd.tabs],
-        events: BinaryHeap::new(),
-        said: Vec::new(),
-        chance: Chance(seed),
-    };
-    let start = LOGIN_AT + HOUR;
-    for tab in 0..crowd.tabs {
-        let wakes_at = after(start, browser.chance.below(crowd.within_ms + 1));
-        browser.events.push(Reverse((wakes_at, Event::Wake, tab, 0)));
-    }
-    let Some(end) = browser.run(crowd) else { return false };
-    (1..=2).all(|hours| {
-        let token = browser.jar;
-        let now = after(end, hours * i64::from(HOUR.0) * 1000);
-        let reply = browser.server.refresh(&token, Some(&format!("later {hours}")), now);
-        let served = reply.token().map(|token| browser.jar = token);
-        served.is_some()
-    })
+    let mut browser = Browser::after_login(crowd.tabs, seed);
+    browser.wake_up(crowd, LOGIN_AT + HOUR);
+    browser.run(crowd).is_some_and(|end| browser.comes_back(end))
 }
 
 /// A browser: tabs that share one jar and one storage, and a network that loses and reorders.
-struct Browser {
-    server: Server,
-    jar: RefreshToken,
+pub(crate) struct Browser {
+    pub(crate) server: Server,
+    pub(crate) jar: RefreshToken,
+    /// Whether a tab whose answer is of a lower generation than was seen here refreshes once more.
+    pub(crate) refreshes_again: bool,
+    /// Whether the server serves another child of the previous head for one window only, as it once did.
+    pub(crate) recent_is_one_window: bool,
+    /// The highest generation that an answer ever had.
+    highest: Generation,
     /// The attempt id in shared storage, until it is answered.
     attempt: Option<String>,
     attempts: u32,
@@ -87,8 +73,33 @@ enum Event {
 }
 
 impl Browser {
+    pub(crate) fn after_login(tabs: usize, seed: u64) -> Self {
+        let (server, first) = Server::after_login(Transport::Cookie);
+        Self {
+            server,
+            jar: first,
+            refreshes_again: false,
+            recent_is_one_window: false,
+            highest: first.generation,
+            attempt: None,
+            attempts: 0,
+            answered: vec![false; tabs],
+            events: BinaryHeap::new(),
+            said: Vec::new(),
+            chance: Chance(seed),
+        }
+    }
+
+    /// Every tab of the crowd will wake up, from then on.
+    pub(crate) fn wake_up(&mut self, crowd: &Crowd, from: Timestamp) {
+        for tab in 0..crowd.tabs {
+            let wakes_at = after(from, self.chance.below(crowd.within_ms + 1));
+            self.events.push(Reverse((wakes_at, Event::Wake, tab, 0)));
+        }
+    }
+
     /// Until every tab is served: the time of the last event. `None` when the session was lost on the way.
-    fn run(&mut self, crowd: &Crowd) -> Option<Timestamp> {
+    pub(crate) fn run(&mut self, crowd: &Crowd) -> Option<Timestamp> {
         let mut end = LOGIN_AT;
         while let Some(Reverse((now, event, tab, message))) = self.events.pop() {
             end = now;
@@ -96,10 +107,21 @@ impl Browser {
                 Event::Wake if self.answered[tab] => {}
                 Event::Wake => self.send(tab, now, crowd),
                 Event::Request => self.serve(tab, message, now, crowd)?,
-                Event::Answer => self.receive(tab, message),
+                Event::Answer => self.receive(tab, message, now),
             }
         }
         Some(end)
+    }
+
+    /// One tab an hour later, and one another hour later: whether both are served.
+    pub(crate) fn comes_back(&mut self, end: Timestamp) -> bool {
+        (1..=2).all(|hours| {
+            let token = self.jar;
+            let now = after(end, hours * i64::from(HOUR.0) * 1000);
+            let reply = self.server.refresh(&token, Some(&format!("later {hours}")), now);
+            let served = reply.token().map(|token| self.jar = token);
+            served.is_some()
+        })
     }
 
     fn send(&mut self, tab: usize, now: Timestamp, crowd: &Crowd) {
@@ -116,6 +138,9 @@ impl Browser {
 
     fn serve(&mut self, tab: usize, message: usize, now: Timestamp, crowd: &Crowd) -> Option<()> {
         let (token, attempt) = self.said[message].clone();
+        if self.recent_is_one_window && self.is_second_window(&token, now) {
+            return None;
+        }
         let Reply::Served(child) = self.server.refresh(&token, Some(&attempt), now) else { return None };
         self.said.push((child, attempt));
         if self.chance.below(100) >= crowd.lost_percent as i64 {
@@ -124,13 +149,24 @@ impl Browser {
         Some(())
     }
 
+    /// Whether this is another child of the previous head, issued more than one window ago.
+    fn is_second_window(&self, token: &RefreshToken, now: Timestamp) -> bool {
+        let head = self.server.session.head;
+        let is_other_branch = token.generation == head.generation && token.nonce != head.nonce;
+        is_other_branch && now.millis_since(token.issued_at) > POLICY.reuse_window.cookie.as_millis()
+    }
+
     /// Every answer goes into the jar, in whatever order it comes: that is how browsers are.
-    fn receive(&mut self, tab: usize, message: usize) {
+    fn receive(&mut self, tab: usize, message: usize, now: Timestamp) {
         let (token, attempt) = self.said[message].clone();
         self.jar = token;
-        self.answered[tab] = true;
         if self.attempt == Some(attempt) {
             self.attempt = None;
+        }
+        self.answered[tab] = !self.refreshes_again || token.generation >= self.highest;
+        self.highest = self.highest.max(token.generation);
+        if !self.answered[tab] {
+            self.events.push(Reverse((now, Event::Wake, tab, 0)));
         }
     }
 

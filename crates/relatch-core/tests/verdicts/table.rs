@@ -1,7 +1,7 @@
 //! The table itself: row by row, fresh and settled, and the moment where one becomes the other.
 
 use crate::common::{LOGIN_AT, LOGIN_NONCE, after, token};
-use relatch_core::{Evidence, HEAL_GENERATIONS_MAX, Head, Verdict, place};
+use relatch_core::{Evidence, HEAL_GENERATIONS_MAX, Head, SIBLING_WINDOWS, Verdict, place};
 use relatch_token::{AttemptHash, Generation, Nonce, RefreshToken, Seconds, Timestamp};
 
 /// Goal: each row says the same at every fresh age, and the same at every settled age.
@@ -92,17 +92,32 @@ fn the_head_is_fresh_until_the_window_and_settled_from_then_on() {
 }
 
 #[test]
-fn a_child_of_the_previous_head_is_family_for_one_window_after_it_was_issued() {
+fn a_child_of_the_previous_head_is_family_for_two_windows_after_it_was_issued() {
+    assert_eq!(SIBLING_WINDOWS, 2);
     let now = after(HEAD_AT, WINDOW_MS - 1);
     let issued = |age: i64| token(7, OTHER, PREVIOUS, after(now, -age));
-    for age in [0, WINDOW_MS - 1, WINDOW_MS] {
+    for age in [0, WINDOW_MS, WINDOW_MS + 1, 2 * WINDOW_MS - 1, 2 * WINDOW_MS] {
         assert_eq!(at(&issued(age), now), Verdict::Sibling, "issued {age} ms ago");
     }
-    for age in [WINDOW_MS + 1, 2 * WINDOW_MS, HOUR_MS] {
+    for age in [2 * WINDOW_MS + 1, 3 * WINDOW_MS, HOUR_MS] {
         assert_eq!(at(&issued(age), now), reuse(Evidence::OtherBranch), "issued {age} ms ago");
     }
     // However young it is, it is too late once the head has settled.
     assert_eq!(at(&issued(0), after(HEAD_AT, WINDOW_MS)), reuse(Evidence::OtherBranch));
+}
+
+/// The reason for two windows, in one history: the head before this one gave its last sibling in its last
+/// millisecond, another child took the next step at once, and the sibling comes in this head's last millisecond.
+#[test]
+fn the_latest_sibling_that_an_honest_tab_can_hold_is_family_until_the_head_settles() {
+    let previous_at = after(HEAD_AT, -WINDOW_MS);
+    for issued_after in [0, 1, WINDOW_MS / 2, WINDOW_MS - 1] {
+        let sibling = token(7, OTHER, PREVIOUS, after(previous_at, issued_after));
+        for age in [0, 1, WINDOW_MS - 1] {
+            assert_eq!(at(&sibling, after(HEAD_AT, age)), Verdict::Sibling, "{issued_after}, {age}");
+        }
+        assert_eq!(at(&sibling, after(HEAD_AT, WINDOW_MS)), reuse(Evidence::OtherBranch));
+    }
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use crate::cast::THIEFS_ATTEMPT;
 use crate::world::{WINDOW, World, attempt_of, is_login};
-use relatch_core::{Head, State};
+use relatch_core::{Head, SIBLING_WINDOWS, State};
 use relatch_token::{AttemptHash, Nonce, RefreshToken, Timestamp};
 use std::hash::{DefaultHasher, Hasher};
 
 /// Writes a state down so that two that differ only in the names of their nonces and attempts, or in when
-/// things happened beyond the window, come out the same.
+/// things happened beyond two windows, come out the same.
 #[derive(Default)]
 pub(crate) struct Names {
     /// Whether there is a thief, so that it matters how often an answer was lost.
@@ -106,10 +106,10 @@ impl Names {
     }
 }
 
-/// Seconds since then, where everything beyond the window is alike.
+/// Seconds since then, where everything beyond the longest span that the rule asks about is alike.
 fn age(world: &World, at: Timestamp) -> u8 {
     let millis = world.now.millis_since(at);
-    if millis > WINDOW.as_millis() { WINDOW.0 as u8 + 1 } else { (millis / 1000) as u8 }
+    (millis.min(SIBLING_WINDOWS * WINDOW.as_millis() + 1000) / 1000) as u8
 }
 
 fn name<T: PartialEq>(names: &mut Vec<T>, one: T) -> u8 {

@@ -104,7 +104,7 @@ impl World {
         if setting.lossy_store && !self.writes_lost {
             actions.extend((1..=self.undo.len() as u8).map(Action::LoseWrites));
         }
-        actions.extend([1, 3, 4].into_iter().filter(|s| self.may_wait(*s, setting)).map(Action::Wait));
+        actions.extend(WAITS.into_iter().filter(|s| self.may_wait(*s, setting)).map(Action::Wait));
         actions
     }
 
@@ -278,5 +278,7 @@ pub(crate) fn is_login(head: &Head) -> bool {
 /// The window of the walk. A message travels for a second at most, so a round trip is shorter than the window.
 pub(crate) const WINDOW: Seconds = Seconds(3);
 const FLIGHT_SECONDS: u8 = 1;
+/// A message's way, a window, and longer than the two windows in which a sibling is family; the rest are sums.
+const WAITS: [u8; 3] = [1, 3, 7];
 /// Two tabs: so many requests or answers can be under way, copies aside.
 const TABS: usize = 2;
