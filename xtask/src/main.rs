@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "talking to people is what this program is for")]
 
 mod check;
+mod drills;
 mod generate;
 mod mutants;
 mod run;
@@ -34,6 +35,10 @@ enum Chore {
     Gen(generate::Options),
     /// Breaks the refresh rule in small ways and sees that a test notices each.
     Mutants(mutants::Options),
+    /// Kills the release server under load, 200 times or `--cycles N`, then checks what its clients saw.
+    Kill(drills::Options),
+    /// Runs every route of the release server, then looks for every secret where none may be.
+    Leaks(drills::Options),
     /// Installs what the suites need: Debian packages where it may, the rest into `build/`.
     Setup,
 }
@@ -56,6 +61,8 @@ fn run() -> anyhow::Result<()> {
         Chore::Check => test::run(&test::Options::of(&check::SUITES)),
         Chore::Gen(options) => generate::run(&options),
         Chore::Mutants(options) => mutants::run(&options),
+        Chore::Kill(options) => drills::kill(&options),
+        Chore::Leaks(options) => drills::leaks(&options),
         Chore::Setup => setup::run(),
     }
 }

@@ -8,7 +8,8 @@ use std::fs;
 use std::path::PathBuf;
 
 /// A Debian package, and a command that succeeds once it is installed.
-const DEBIAN: [(&str, &str, &[&str]); 4] = [
+const DEBIAN: [(&str, &str, &[&str]); 5] = [
+    ("gdb", "gdb", &["--version"]),
     ("python3", "python3", &["--version"]),
     ("python3-venv", "python3", &["-c", "import ensurepip, venv"]),
     ("nodejs", "node", &["--version"]),

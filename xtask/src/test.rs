@@ -2,7 +2,7 @@
 
 use crate::run::{Job, succeeds};
 use crate::tally::Tally;
-use crate::{check, generate, setup};
+use crate::{check, drills, generate, setup};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -16,6 +16,8 @@ const SUITES: &[Suite] = &[
     ("lints", check::lints),
     ("tests", tests),
     ("doctests", doctests),
+    ("kill", drills::kill_suite),
+    ("leaks", drills::leaks_suite),
     ("generated", generate::check),
     ("docs", check::docs),
     ("dependencies", check::dependencies),

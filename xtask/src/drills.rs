@@ -1,0 +1,52 @@
+//! `cargo xtask kill` and `cargo xtask leaks`: drills against the release binary.
+
+use crate::run::{Job, Output};
+use crate::tally::Tally;
+use anyhow::{Result, ensure};
+
+/// What a drill is told, behind its name.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Flags of the drill, such as `--cycles 1000` or `--help`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    flags: Vec<String>,
+}
+
+/// Kills the server under load, then checks what its clients saw.
+pub(crate) fn kill(options: &Options) -> Result<()> {
+    by_hand("kill", options)
+}
+
+/// Looks for every secret where none may be.
+pub(crate) fn leaks(options: &Options) -> Result<()> {
+    by_hand("leaks", options)
+}
+
+/// A short run of the first, as a suite.
+pub(crate) fn kill_suite() -> Result<Tally> {
+    Ok(Tally::of_runner(&run("kill", &["--cycles".to_owned(), SUITE_CYCLES.to_string()])?))
+}
+
+/// The second, as a suite.
+pub(crate) fn leaks_suite() -> Result<Tally> {
+    Ok(Tally::of_runner(&run("leaks", &[])?))
+}
+
+fn by_hand(drill: &str, options: &Options) -> Result<()> {
+    ensure!(run(drill, &options.flags)?.success, "the drill failed; see above");
+    Ok(())
+}
+
+fn run(drill: &str, flags: &[String]) -> Result<Output> {
+    let built = Job::cargo(&["build", "--release", "--package", "relatch-server"]).minutes(30).run()?;
+    ensure!(built.success, "the server can't be built");
+    let mut arguments = vec!["run", "--quiet", "--package", "relatch-drills", "--", drill];
+    arguments.extend(["--server", "target/release/relatch", "--folder", "build/drills"]);
+    arguments.extend(flags.iter().map(String::as_str));
+    Job::cargo(&arguments).minutes(MINUTES_MAX).run()
+}
+
+/// About ten seconds of kills.
+const SUITE_CYCLES: usize = 20;
+/// Ten thousand kills take about an hour and a half.
+const MINUTES_MAX: u64 = 120;
