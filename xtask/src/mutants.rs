@@ -7,6 +7,7 @@
 mod table;
 
 use crate::run::{Job, Output, root};
+use crate::tally::Tally;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,15 +64,33 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .collect();
     ensure!(!chosen.is_empty(), "no mutant has that in its name; see xtask/src/mutants/table.rs");
     let layers = options.by.map_or(LAYERS.to_vec(), |layer| vec![layer]);
+    let tally = try_each(&chosen, &layers)?;
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.failed > 0 {
+        bail!("a breakage that no test notices needs a test; it is named above");
+    }
+    Ok(())
+}
+
+/// The suite: the breakages of the verdict table and of the decision around it, by the quickest layer alone. All of
+/// them, by all layers, are for `cargo xtask mutants`, which takes some minutes.
+pub(crate) fn suite() -> Result<Tally> {
+    let is_of_the_rule = |mutant: &&Mutant| [table::PLACE, table::REFRESH].contains(&mutant.file);
+    let chosen: Vec<&Mutant> = table::MUTANTS.iter().filter(is_of_the_rule).collect();
+    try_each(&chosen, &[Layer::Verdicts])
+}
+
+/// Breaks one thing after the other, and counts what was noticed.
+fn try_each(chosen: &[&Mutant], layers: &[Layer]) -> Result<Tally> {
     let mut copy = Copy::make()?;
-    for mutant in &chosen {
+    for mutant in chosen {
         copy.mutated(mutant)?;
     }
-    let mut survivors = 0;
+    let mut tally = Tally::default();
     for (i, mutant) in chosen.iter().enumerate() {
         let begun = Instant::now();
-        let fate = copy.fate(mutant, &layers)?;
-        survivors += u32::from(!matches!(fate, Fate::Caught { .. }));
+        let fate = copy.fate(mutant, layers)?;
+        tally += Tally::one(matches!(fate, Fate::Caught { .. }));
         let verdict = match fate {
             Fate::Caught { layer, test } => format!("caught by {layer:?}: {test}").to_lowercase(),
             Fate::Survived => "SURVIVED".to_owned(),
@@ -80,11 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let seconds = begun.elapsed().as_secs_f32();
         println!("{:>2}/{} {:<52} {verdict} ({seconds:.1} s)", i + 1, chosen.len(), mutant.name);
     }
-    println!("{} passed, {survivors} failed", chosen.len() as u32 - survivors);
-    if survivors > 0 {
-        bail!("a breakage that no test notices needs a test; it is named above");
-    }
-    Ok(())
+    Ok(tally)
 }
 
 /// A copy of the two crates that hold the rule, as a workspace of their own.

@@ -79,8 +79,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "another branch dies a millisecond early",
         file: PLACE,
-        text: "now.millis_since(token.issued_at) <= window.as_millis()",
-        replacement: "now.millis_since(token.issued_at) < window.as_millis()",
+        text: "now.millis_since(token.issued_at) <= SIBLING_WINDOWS",
+        replacement: "now.millis_since(token.issued_at) < SIBLING_WINDOWS",
+    },
+    Mutant {
+        name: "recent is one window",
+        file: PLACE,
+        text: "SIBLING_WINDOWS * window.as_millis()",
+        replacement: "window.as_millis()",
+    },
+    Mutant {
+        name: "recent is three windows",
+        file: PLACE,
+        text: "SIBLING_WINDOWS * window.as_millis()",
+        replacement: "(SIBLING_WINDOWS + 1) * window.as_millis()",
+    },
+    Mutant {
+        name: "recent is for ever",
+        file: PLACE,
+        text: "now.millis_since(token.issued_at) <= SIBLING_WINDOWS * window.as_millis()",
+        replacement: "token.issued_at <= now || now.millis_since(token.issued_at) <= window.as_millis()",
     },
     Mutant {
         name: "another branch is known by its generation alone",
@@ -318,9 +336,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
 ];
 
-const PLACE: &str = "relatch-core/src/place.rs";
+pub(super) const PLACE: &str = "relatch-core/src/place.rs";
 const SESSION: &str = "relatch-core/src/session.rs";
-const REFRESH: &str = "relatch-core/src/refresh.rs";
+pub(super) const REFRESH: &str = "relatch-core/src/refresh.rs";
 const LOGOUT: &str = "relatch-core/src/logout.rs";
 const LIFETIME: &str = "relatch-core/src/lifetime.rs";
 const KEYRING: &str = "relatch-token/src/keyring.rs";
