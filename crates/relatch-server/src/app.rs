@@ -187,6 +187,7 @@ fn account_policy(config: &Config, identity: &Identity) -> AccountPolicy {
         is_signup_enabled: config.signup.enabled,
         verify_email_first: config.signup.verify_email_first,
         public_url: identity.public_url.to_string(),
+        pages_url: config.mail.pages_url.as_ref().map(ToString::to_string),
         service_name: identity.public_url.host().to_owned(),
         password_rules: PasswordRules {
             chars_min: config.passwords.length_min,

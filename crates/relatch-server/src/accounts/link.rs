@@ -1,4 +1,5 @@
-//! Links that are mailed: single use, short-lived, built from the configured base URL only.
+//! Codes that are mailed, as a link where there is a page for it: single use, short-lived, and never to an
+//! address that a request names.
 
 use super::Accounts;
 use crate::environment::EntropyExt;
@@ -45,14 +46,11 @@ impl Accounts {
         let token = LinkToken(Secret::new(self.parts.surroundings.entropy.array()));
         let (path, subject, life, what) = match purpose {
             LinkPurpose::ResetPassword => {
-                ("reset", "Set a new password", RESET_LIFE, "To set a new password, open this link")
+                ("reset", "Set a new password", RESET_LIFE, "To set a new password")
             }
-            LinkPurpose::VerifyEmail => (
-                "verify",
-                "Is this your address?",
-                VERIFY_LIFE,
-                "To confirm that this address is yours, open this link",
-            ),
+            LinkPurpose::VerifyEmail => {
+                ("verify", "Is this your address?", VERIFY_LIFE, "To confirm that this address is yours")
+            }
         };
         let link = Link {
             hash: token.hash(),
@@ -63,13 +61,17 @@ impl Accounts {
         };
         self.parts.store.add_link(link).await?;
         let service = &self.parts.policy.service_name;
-        // Behind a `#`, so that the token reaches no server's log and no Referer header.
-        let url = format!("{}/auth/{path}#{}", self.parts.policy.public_url, token.text().expose());
+        let code = token.text();
+        let way = match &self.parts.policy.pages_url {
+            // Behind a `#`, so that the code reaches no server's log and no Referer header.
+            Some(pages) => format!("open this link:\n\n{pages}/{path}#{}", code.expose()),
+            None => format!("enter this code where {service} asks for it:\n\n{}", code.expose()),
+        };
         let hours = life.0 / 3600;
         let span = if hours == 1 { "an hour".to_owned() } else { format!("{hours} hours") };
         let text = format!(
-            "{what} within {span}:\n\n{url}\n\nThe code in it is what follows the #.\n\
-             If you did not ask {service} for this, do nothing: without the link nothing happens.\n"
+            "{what}, within {span}, {way}\n\n\
+             If you did not ask {service} for this, do nothing: without the code nothing happens.\n"
         );
         let subject = format!("{subject} – {service}");
         self.send(Message { to: email.address.clone(), subject, text: Secret::new(text) }).await;

@@ -35,8 +35,10 @@ pub struct AccountPolicy {
     pub is_signup_enabled: bool,
     /// Whether an account begins only when a mailed link was followed.
     pub verify_email_first: bool,
-    /// What links start with; never taken from a request.
+    /// How the world reaches the server; never taken from a request.
     pub public_url: String,
+    /// Where mailed links lead: pages `reset` and `verify` below it; without it the code is mailed alone.
+    pub pages_url: Option<String>,
     /// What the service is called.
     pub service_name: String,
     /// What may become a password.

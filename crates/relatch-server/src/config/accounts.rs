@@ -1,5 +1,6 @@
 //! `[passwords]`, `[signup]`, `[limits]` and `[mail]`: how accounts are made, guarded and written to.
 
+use super::WebUrl;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -134,12 +135,16 @@ pub struct MailConfig {
     /// A folder into which every message is written as an `.eml` file, for a mail server to pick up or for
     /// you to read. Absent: no mail is sent, and passwords can't be reset by mail.
     pub directory: Option<PathBuf>,
+    /// Where the links in messages lead: pages of yours, `reset` and `verify` below this address, which take
+    /// the code behind the `#` and send it to `POST /auth/password/reset` or `/auth/email/verify`. Absent:
+    /// messages hold the code alone.
+    pub pages_url: Option<WebUrl>,
     /// The sender of messages, as `name@host` or `Name <name@host>`.
     pub from: String,
 }
 
 impl Default for MailConfig {
     fn default() -> Self {
-        Self { directory: None, from: "Relatch <relatch@localhost>".into() }
+        Self { directory: None, pages_url: None, from: "Relatch <relatch@localhost>".into() }
     }
 }

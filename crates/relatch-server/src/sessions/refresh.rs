@@ -72,10 +72,10 @@ impl Sessions {
             let now = self.now();
             // Only who is rightly bound counts towards the limit: a copy without its device cookie must not
             // be able to keep the owner waiting.
-            if check_binding(&loaded.session, &presented).is_ok() {
-                if let Err(limited) = self.limits.check(session_id, now) {
-                    return Ok(Err(RefreshRefusal::TooMany { retry_after: limited.retry_after }));
-                }
+            if check_binding(&loaded.session, &presented).is_ok()
+                && let Err(limited) = self.limits.check(session_id, now)
+            {
+                return Ok(Err(RefreshRefusal::TooMany { retry_after: limited.retry_after }));
             }
             let attempt = request.attempt_id.as_deref().and_then(|id| {
                 let keys = self.ring.session(self.ring.current_id(), &loaded.session.secret)?;

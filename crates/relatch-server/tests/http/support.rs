@@ -184,9 +184,9 @@ impl Server {
     pub async fn mailed_code(&self) -> String {
         for _ in 0..200 {
             if let Some((_, message)) = self.mailbox.messages().first()
-                && let Some((_, rest)) = message.text.expose().split_once('#')
+                && let Some(at) = message.text.expose().find("rll_")
             {
-                return rest.split_whitespace().next().unwrap().to_owned();
+                return message.text.expose()[at..].split_whitespace().next().unwrap().to_owned();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
