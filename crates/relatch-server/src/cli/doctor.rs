@@ -12,7 +12,10 @@ use std::path::Path;
 
 pub(crate) fn run(common: &Common, open_store: &OpenStore) -> anyhow::Result<()> {
     let mut report = Report::default();
-    let loaded = load_config(common, dev::preset_where_used(), common.layer()?);
+    let loaded = common
+        .layer()
+        .map_err(anyhow::Error::from)
+        .and_then(|flags| load_config(common, dev::preset_where_used(), flags));
     let Some(loaded) = report.take("configuration", loaded, |_| "reads well".to_owned()) else {
         return report.close();
     };

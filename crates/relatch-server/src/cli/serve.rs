@@ -34,6 +34,8 @@ pub(crate) fn start(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let tls = serve::Tls::open(&config.server.tls)?.map(Arc::new);
     let bounds = serve::Bounds::of(&config.server.limits);
+    // Said before a database is made that nobody could serve.
+    config.keys.master_key_source()?;
     let opened = open_store(&config.store)?;
     runtime.block_on(async {
         let listener = TcpListener::bind(config.server.listen).await.with_context(|| {

@@ -1,0 +1,120 @@
+//! `relatch users` and `relatch sessions`.
+
+use crate::support::{Folder, PASSWORD};
+use serde_json::json;
+use std::fs;
+
+/// `correct horse battery` under three schemes of other systems.
+const IMPORTED: [(&str, &str); 3] = [
+    ("bcrypt@example.com", "$2b$04$abcdefghijklmnopqrstuuqREtd3VJD2QVZbuFskFSLk6eRIrQoOS"),
+    (
+        "scrypt@example.com",
+        "$scrypt$ln=4,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$LYtM8Mh+uD5qDLQWvjcUOTNEVL2STXzMHwI4lieKYvI",
+    ),
+    (
+        "pbkdf2@example.com",
+        "$pbkdf2-sha256$i=1000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$BVALGMmC/K/8ELErc5VgJxyPFApArIZRCQsqjEgZWJ4",
+    ),
+];
+
+#[test]
+fn imported_people_log_in_and_their_hashes_are_renewed() {
+    let folder = Folder::new();
+    let lines = IMPORTED.map(|(email, hash)| json!({"email": email, "password_hash": hash}).to_string());
+    fs::write(folder.path("people.jsonl"), lines.join("\n")).unwrap();
+    assert!(folder.ask(&["users", "import", "people.jsonl"]).contains("3 users made, 0 lines refused"));
+    let mut server = folder.serve(&[]);
+    for (email, _) in IMPORTED {
+        assert_eq!(server.log_in(email).0, 200, "{email}");
+        let wrong = json!({"email": email, "password": "incorrect horse", "transport": "body"});
+        assert_eq!(server.post("/auth/login", &wrong).0, 401, "{email}");
+        assert_eq!(server.log_in(email).0, 200, "{email}, after its hash was renewed");
+    }
+    assert_eq!(server.terminate(), Some(0));
+    let database = fs::read(folder.path("relatch.db")).unwrap();
+    let holds = |text: &str| database.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("$argon2id$"));
+    for (email, hash) in IMPORTED {
+        assert!(!holds(hash), "the old hash of {email} is still there");
+    }
+}
+
+#[test]
+fn an_import_names_the_lines_it_refuses_and_makes_the_others() {
+    let folder = Folder::new();
+    let lines = "{\"email\":\"ada@example.com\"}\nnot json\n{\"email\":\"bob\"}\n{\"name\":\"Nobody\"}\n\
+                 {\"email\":\"eve@example.com\",\"password_hash\":\"$1$md5$secret\"}\n";
+    let import = folder.run_with_input(&["users", "import", "-"], lines);
+    assert_eq!(import.code, Some(1), "{import:?}");
+    assert!(import.out.contains("1 users made, 4 lines refused"), "{import:?}");
+    for line in ["line 2: ", "line 3: ", "line 4: ", "line 5: "] {
+        assert!(import.out.contains(line), "{import:?}");
+    }
+    assert!(!format!("{import:?}").contains("md5$secret"), "a hash was printed");
+    assert!(folder.ask(&["users", "list"]).contains("ada@example.com"));
+}
+
+#[test]
+fn a_hash_on_standard_input_makes_an_account() {
+    let folder = Folder::new();
+    let create = ["users", "create", "--email", "ada@example.com", "--password-hash-stdin"];
+    assert_eq!(folder.run_with_input(&create, IMPORTED[0].1).code, Some(0));
+    assert_eq!(folder.serve(&[]).log_in("ada@example.com").0, 200);
+    folder.run_with_input(&create, IMPORTED[0].1).assert_refused(&["has an account already"]);
+    let weak = ["users", "create", "--email", "bob@example.com"];
+    folder.run_with_input(&weak, "password").assert_refused(&["password"]);
+}
+
+#[test]
+fn a_disabled_person_is_out_until_enabled_and_old_sessions_stay_ended() {
+    let folder = Folder::new();
+    let id = folder.make("ada@example.com");
+    let server = folder.serve(&[]);
+    let (status, pair) = server.log_in("Ada@Example.com");
+    assert_eq!(status, 200);
+    assert!(folder.ask(&["users", "disable", "ada@example.com"]).contains("1 sessions ended"));
+    assert_eq!(server.log_in("ada@example.com").0, 401);
+    assert_eq!(server.refresh(&pair).0, 401);
+    assert!(!folder.ask(&["users", "list"]).lines().nth(1).unwrap().ends_with('-'));
+    folder.ask(&["users", "enable", &id]);
+    assert_eq!(server.refresh(&pair).1["code"], "session_revoked");
+    assert_eq!(server.log_in("ada@example.com").0, 200);
+    assert!(folder.ask(&["users", "list"]).lines().nth(1).unwrap().ends_with('-'));
+}
+
+#[test]
+fn logout_ends_every_session_and_nobody_else_is_touched() {
+    let folder = Folder::new();
+    folder.make("ada@example.com");
+    folder.make("bob@example.com");
+    let server = folder.serve(&[]);
+    let (one, two, bob) = (
+        server.log_in("ada@example.com").1,
+        server.log_in("ada@example.com").1,
+        server.log_in("bob@example.com").1,
+    );
+    assert!(folder.ask(&["users", "logout", "ada@example.com"]).contains("2 sessions ended"));
+    assert_eq!((server.refresh(&one).0, server.refresh(&two).0, server.refresh(&bob).0), (401, 401, 200));
+    let nobody = folder.run(&["users", "logout", "eve@example.com"]);
+    nobody.assert_refused(&["there is no user `eve@example.com`", "`relatch users list`"]);
+    folder.run(&["users", "logout", "eve"]).assert_refused(&["`eve` names nobody"]);
+}
+
+#[test]
+fn a_session_is_listed_shown_and_ended() {
+    let folder = Folder::new();
+    folder.make("ada@example.com");
+    let server = folder.serve(&[]);
+    let login = json!({"email": "ada@example.com", "password": PASSWORD, "transport": "body", "device_name": "Phone"});
+    let pair = server.post("/auth/login", &login).1;
+    let session = pair["session_id"].as_str().unwrap();
+    let list = folder.ask(&["sessions", "list", "ada@example.com"]);
+    assert!(list.contains(session) && list.contains("Phone"), "{list}");
+    assert!(folder.ask(&["sessions", "show", session]).contains("state       live"));
+    folder.ask(&["sessions", "end", session]);
+    assert_eq!(server.refresh(&pair).1["code"], "session_revoked");
+    let shown = folder.ask(&["sessions", "show", session]);
+    assert!(shown.contains("state       ended: ") && shown.contains("session_revoked"), "{shown}");
+    assert!(!folder.ask(&["sessions", "list", "ada@example.com"]).contains(session));
+    folder.run(&["sessions", "end", session]).assert_refused(&["there is no live session"]);
+}
