@@ -1,6 +1,6 @@
 //! Running a program: its output streamed and kept, bounded in time, and nothing of it left behind.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A program that is about to run.
 pub(crate) struct Job {
@@ -93,6 +93,56 @@ impl Job {
         Ok(Output { success, text })
     }
 }
+
+impl Job {
+    /// Starts it in the background, without passing on what it writes. It ends when the value goes.
+    pub(crate) fn start(mut self) -> Result<Background> {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = self.command.spawn().with_context(|| format!("`{}` can't be run", self.name))?;
+        let group = Group::of(&child)?;
+        let text = Arc::new(Mutex::new(String::new()));
+        child.stdout.take().map(|pipe| pass_on(pipe, &text, true));
+        child.stderr.take().map(|pipe| pass_on(pipe, &text, true));
+        Ok(Background { child, group: Some(group), name: self.name, text })
+    }
+}
+
+/// A program that runs beside us.
+pub(crate) struct Background {
+    child: Child,
+    group: Option<Group>,
+    name: String,
+    text: Arc<Mutex<String>>,
+}
+
+impl Background {
+    /// What follows `beginning` on the line where the program says it; waits for that, half a minute at most.
+    pub(crate) fn says(&mut self, beginning: &str) -> Result<String> {
+        let begun = Instant::now();
+        loop {
+            let ended = self.child.try_wait()?;
+            let text = self.text.lock().map(|text| text.clone()).unwrap_or_default();
+            let found = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            if let Some(rest) = found.filter_map(|line| line.trim().strip_prefix(beginning)).next() {
+                return Ok(rest.trim().to_owned());
+            }
+            let is_over = ended.is_some() || begun.elapsed() > SAYS_WAIT;
+            ensure!(!is_over, "`{}` never said `{beginning}` but:\n{text}", self.name);
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop(self.group.take());
+        // Reaps what was ended; it can't be waited for twice.
+        let _ = self.child.wait();
+    }
+}
+
+/// How long a server may take to say where it listens.
+const SAYS_WAIT: Duration = Duration::from_secs(30);
 
 /// How long to wait for the last words of a program that has ended.
 const READERS_WAIT: Duration = Duration::from_secs(5);
@@ -205,6 +255,15 @@ mod tests {
         let mut job = shell("sleep 300 & sleep 300");
         job.limit = Duration::from_millis(200);
         assert!(!job.run().unwrap().success);
+    }
+
+    #[test]
+    fn a_program_in_the_background_is_heard_and_ended() {
+        let mut job = shell("echo no; echo port 80; sleep 300").start().unwrap();
+        assert_eq!(job.says("port ").unwrap(), "80");
+        drop(job);
+        let error = shell("echo no >&2; sleep 0.1").start().unwrap().says("port").unwrap_err();
+        assert!(error.to_string().contains("but:\nno"), "{error}");
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::fs;
 use std::path::PathBuf;
 
 /// A Debian package, and a command that succeeds once it is installed.
-const DEBIAN: [(&str, &str, &[&str]); 5] = [
+const DEBIAN: [(&str, &str, &[&str]); 6] = [
     ("gdb", "gdb", &["--version"]),
+    ("g++", "c++", &["--version"]),
     ("python3", "python3", &["--version"]),
     ("python3-venv", "python3", &["-c", "import ensurepip, venv"]),
     ("nodejs", "node", &["--version"]),
@@ -20,6 +21,8 @@ const DEBIAN: [(&str, &str, &[&str]); 5] = [
 pub(crate) fn run() -> Result<()> {
     debian()?;
     python()?;
+    fastapi()?;
+    express()?;
     Ok(())
 }
 
@@ -30,21 +33,50 @@ pub(crate) fn suite() -> Result<Tally> {
 
 /// The Python of the test environment, `build/python`, with the packages of `xtask/requirements.txt`.
 pub(crate) fn python() -> Result<PathBuf> {
-    let folder = root().join("build/python");
+    venv("build/python", "xtask/requirements.txt")
+}
+
+/// The Python of the FastAPI example, with its packages.
+pub(crate) fn fastapi() -> Result<PathBuf> {
+    venv("build/fastapi-api", "examples/fastapi-api/requirements.txt")
+}
+
+/// A copy of the Express example with its packages, which so stay out of the tree.
+pub(crate) fn express() -> Result<PathBuf> {
+    let (from, to) = (root().join("examples/express-api"), root().join("build/express-api"));
+    fs::create_dir_all(&to)?;
+    for file in ["auth.js", "server.js"] {
+        fs::copy(from.join(file), to.join(file)).with_context(|| file.to_owned())?;
+    }
+    let (package, stamp) = (fs::read_to_string(from.join("package.json"))?, to.join("installed.json"));
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == package) {
+        return Ok(to);
+    }
+    fs::write(to.join("package.json"), &package)?;
+    let npm = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
+    ensure!(
+        Job::new("npm", &npm).within(&to).run()?.success,
+        "the packages of the Express example can't be installed"
+    );
+    fs::write(&stamp, package).context("build/express-api can't be written")?;
+    Ok(to)
+}
+
+/// A Python environment in `folder` with the packages of a list, made again when the list changes.
+fn venv(folder: &str, requirements: &str) -> Result<PathBuf> {
+    let folder = root().join(folder);
     let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.txt"));
-    let wanted = fs::read_to_string(root().join(REQUIREMENTS)).context(REQUIREMENTS)?;
+    let wanted = fs::read_to_string(root().join(requirements)).with_context(|| requirements.to_owned())?;
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
     let venv = [OsStr::new("-m"), OsStr::new("venv"), OsStr::new("--clear"), folder.as_os_str()];
     ensure!(Job::new("python3", &venv).run()?.success, "no Python environment could be made");
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS];
-    ensure!(Job::new(&python, &pip).run()?.success, "the packages of {REQUIREMENTS} can't be installed");
-    fs::write(&stamp, wanted).context("build/python can't be written")?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
+    ensure!(Job::new(&python, &pip).run()?.success, "the packages of {requirements} can't be installed");
+    fs::write(&stamp, wanted).with_context(|| format!("{} can't be written", stamp.display()))?;
     Ok(python)
 }
-
-const REQUIREMENTS: &str = "xtask/requirements.txt";
 
 /// Installs the missing Debian packages as root; else says the one line that does.
 fn debian() -> Result<()> {
