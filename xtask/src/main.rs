@@ -7,9 +7,12 @@
 
 mod check;
 mod drills;
+mod examples;
 mod generate;
 mod mutants;
 mod run;
+mod schemathesis;
+mod server;
 mod setup;
 mod tally;
 mod test;

@@ -2,7 +2,7 @@
 
 use crate::run::{Job, succeeds};
 use crate::tally::Tally;
-use crate::{check, drills, generate, setup};
+use crate::{check, drills, examples, generate, schemathesis, setup};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -16,6 +16,8 @@ const SUITES: &[Suite] = &[
     ("lints", check::lints),
     ("tests", tests),
     ("doctests", doctests),
+    ("examples", examples::suite),
+    ("schemathesis", schemathesis::suite),
     ("kill", drills::kill_suite),
     ("leaks", drills::leaks_suite),
     ("generated", generate::check),
