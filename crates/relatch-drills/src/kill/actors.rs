@@ -219,7 +219,8 @@ pub(crate) async fn steal(world: &World, mut dice: Dice, user: User) -> Result<u
             tokio::time::sleep(dice.percent_of(world.window, lag.0, lag.1)).await;
             let Some(next) = world.surely_refresh(Party::Thief, &thief).await? else { break };
             thief = next;
-            tokio::time::sleep(dice.percent_of(world.window, 110, 150)).await;
+            // Whoever comes back sooner than two windows later looks like a tab.
+            tokio::time::sleep(dice.percent_of(world.window, 230, 270)).await;
         }
         // One was refused, so both must be.
         if world.surely_refresh(Party::Owner, &owner).await?.is_none() {

@@ -210,12 +210,12 @@ fn unnoticed_thefts(evidence: &Evidence<'_>) -> Vec<String> {
         let served: Vec<&Refresh<'_>> =
             refreshes.iter().filter(|refresh| refresh.given().is_some()).collect();
         let Some(theft) = served.iter().find(|refresh| refresh.call.party == Party::Thief) else { continue };
-        // Periods in which each was served, from the one of the theft on; a period ends with a pause longer than
-        // the window.
+        // Periods in which each was served, from the one of the theft on; a period ends with a pause in which
+        // every sibling settles (docs/decisions/0005-recent-is-two-windows.md).
         let (mut period, mut end) = (0, 0);
         let (mut owners, mut thiefs) = (HashSet::new(), HashSet::new());
         for refresh in &served {
-            if refresh.call.begun > end + evidence.window + SLACK {
+            if refresh.call.begun > end + SETTLING_WINDOWS * evidence.window + SLACK {
                 period += 1;
             }
             end = end.max(refresh.call.ended);
@@ -313,6 +313,8 @@ fn story(call: &Call) -> String {
     format!("{:.3?} to {:.3?}: {party:?} asked {asked:?} and heard {heard:?}", seconds(begun), seconds(ended))
 }
 
+/// Two holders who both come back within so many windows look like two tabs.
+const SETTLING_WINDOWS: Micros = 2;
 const SETTLED_PERIODS: usize = 3;
 /// The server's clock counts whole milliseconds, and ours is another.
 const SLACK: Micros = 5_000;

@@ -136,7 +136,7 @@ fn a_theft_that_goes_on_is_caught_in_its_third_period() {
             [""; 0],
             "before period {period}"
         );
-        let (at, next) = (period * 2000, period as usize * 10 + 1);
+        let (at, next) = (period * 2500, period as usize * 10 + 1);
         let (own, copied) = if period == 1 { (1, 1) } else { (next - 10, next - 9) };
         calls.push(refresh(at, Owner, own, period * 2, given(next)));
         calls.push(refresh(at + 100, Thief, copied, period * 2 + 1, given(next + 1)));
