@@ -1,8 +1,8 @@
 //! How many refreshes per second the store alone can take: `load`, then the move of the head, durable.
 //!
 //! `cargo run --release -p relatch-sqlite --example rotations [sessions [seconds [relaxed [folder]]]]` fills a
-//! new database with that many sessions (1,000 where none are named) and refreshes them from 1, 16 and 64
-//! callers at once.
+//! new database with that many sessions (1,000 where none are named), prints what they take on disk, and
+//! refreshes them from 1, 16 and 64 callers at once.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -18,7 +18,7 @@ use relatch_store::{
 };
 use relatch_token::{AttemptHash, DeviceHash, Nonce, Seconds, SessionId, SessionSecret, Timestamp, UserId};
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,7 @@ async fn main() -> Outcome<()> {
         println!("{name:>16} {figure}");
     }
     drop(store);
+    print_sizes(&path, sessions)?;
     let start = Instant::now();
     let store = Arc::new(SqliteStore::open(&path, options)?);
     println!("opened in {:.1} ms, {} MB resident", start.elapsed().as_secs_f64() * 1000.0, resident_mb());
@@ -49,6 +50,19 @@ async fn main() -> Outcome<()> {
         refresh(&store, sessions, callers, Duration::from_secs(seconds)).await?;
     }
     println!("{} MB resident, statistics {:?}", resident_mb(), store.statistics().await?);
+    Ok(())
+}
+
+/// What each table and index takes of the file, by session.
+fn print_sizes(path: &Path, sessions: u64) -> Outcome<()> {
+    let conn = rusqlite::Connection::open(path)?;
+    let mut sizes =
+        conn.prepare("SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 8")?;
+    let mut rows = sizes.query([])?;
+    while let Some(row) = rows.next()? {
+        let (name, bytes): (String, f64) = (row.get(0)?, row.get(1)?);
+        println!("{name:>28} {:>6.1} bytes a session", bytes / sessions as f64);
+    }
     Ok(())
 }
 

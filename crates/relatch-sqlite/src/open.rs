@@ -65,6 +65,9 @@ fn connect(path: &Path, busy_for: Duration, cache_kib: i64) -> Result<Connection
         conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        // Plans don't depend on bound values. Without this SQLite compiles most statements anew at each use,
+        // which took two thirds of a rotation's time.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.pragma_update(None, "foreign_keys", true)?;
         conn.pragma_update(None, "cell_size_check", true)?;
         conn.pragma_update(None, "temp_store", "MEMORY")?;
