@@ -7,7 +7,7 @@ use crate::shell;
 use crate::signer::{self, PlainSigner};
 use crate::soak::{self, SoakOptions, Totals};
 use crate::store::StoreKind;
-use crate::{dice, seeds};
+use crate::{clock, dice, seeds};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use relatch_server::environment::Stopwatch;
@@ -196,7 +196,7 @@ impl Signatures {
             return Ok(Arc::new(PlainSigner));
         }
         let entropy = Arc::new(dice::Dice::new(0, dice::Room::Entropy));
-        signer::real(shell::ring()?, entropy, Timestamp::from_millis(shell::BEGIN))
+        signer::real(shell::ring()?, entropy, Timestamp::from_millis(clock::BEGIN))
     }
 }
 

@@ -13,8 +13,9 @@ use tokio::sync::Mutex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manners {
     /// As our client library does: one refresh at a time where a lock can be had, "did another tab do it
-    /// meanwhile?", an attempt id in shared storage until it is answered, and no answer that is older than what
-    /// is there.
+    /// meanwhile?", an attempt id in shared storage until it is answered, no answer that is older than what is
+    /// there; and where the browser put such a cookie into the jar all the same, another refresh at once, while
+    /// the window that it came out of is still open.
     Ours,
     /// Every tab for itself, and whatever arrives last is kept; but an attempt id in shared storage.
     NaiveWithAttempt,
@@ -55,6 +56,8 @@ struct State {
     jar: Option<Grant>,
     attempt: Option<String>,
     attempts: u64,
+    /// The newest generation that was heard of.
+    newest: u64,
 }
 
 impl Device {
@@ -105,7 +108,7 @@ impl Device {
 
     /// Gets new tokens, in a few tries.
     pub(crate) async fn refresh(&self, tab: usize) -> End {
-        let seen = self.jar();
+        let mut seen = self.jar();
         for attempt in 0..TRIES_MAX {
             if attempt > 0 {
                 self.network.timeline.sleep(self.dice.between((0, BACKOFF << attempt))).await;
@@ -119,6 +122,7 @@ impl Device {
             }
             match self.refresh_once(tab, PATIENCE).await {
                 End::Later => {}
+                End::Served if self.manners == Manners::Ours && self.is_superseded() => seen = self.jar(),
                 end => return end,
             }
         }
@@ -165,8 +169,15 @@ impl Device {
             && self.door == DoorKind::Body
             && state.jar.as_ref().is_some_and(|jar| jar.generation > grant.generation);
         if !is_older {
+            state.newest = state.newest.max(grant.generation);
             state.jar = Some(grant);
         }
+    }
+
+    /// Whether the cookie in the jar is older than one that was there before: its answer was overtaken.
+    fn is_superseded(&self) -> bool {
+        let state = self.state.borrow();
+        state.jar.as_ref().is_some_and(|jar| jar.generation < state.newest)
     }
 
     /// The state of a device that nobody is logged in on. Attempt ids are never drawn twice.

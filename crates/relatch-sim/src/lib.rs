@@ -6,6 +6,7 @@
 //! `replay` tells one of those histories line by line.
 
 mod cli;
+mod clock;
 mod compare;
 mod device;
 mod dice;

@@ -1,13 +1,13 @@
 //! Our rule: the real shell of `relatch-server`, over a store that fails, under the simulated clock.
 
+use crate::clock::SimClock;
 use crate::dice::{Dice, Room};
 use crate::plant::Plant;
 use crate::rule::{Answer, DoorKind, EndReason, Grant, Reply, Request, RowView, Rule, Why};
 use crate::store::{Backend, Faults, FaultyStore, Meter, StoreKind};
-use crate::timeline::{Millis, Stage, Timeline, wait_here};
+use crate::timeline::{Stage, Timeline, wait_here};
 use anyhow::{Result, ensure};
 use relatch_core::{EventKind, Origin, Policy, ReuseScope, RevokeReason, Transport, Windows};
-use relatch_server::environment::Clock;
 use relatch_server::limits::RefreshLimits;
 use relatch_server::sessions::{
     Bearer, BearerProblem, Door, Doubt, EndAll, LifetimePolicy, Opening, RefreshRefusal, RefreshRequest,
@@ -18,11 +18,11 @@ use relatch_store::{
     AccountStore, EventFilter, EventStore, NewEvent, NewUser, SubjectEnd, SubjectUpdate, User, UserKey,
 };
 use relatch_token::{
-    Audience, DeviceHash, KeyRing, MasterKey, SealedToken, Seconds, Secret, SessionId, Timestamp, UserId,
+    Audience, DeviceHash, KeyRing, MasterKey, SealedToken, Seconds, Secret, SessionId, UserId,
 };
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 /// What a simulated server is made of.
@@ -58,25 +58,6 @@ pub(crate) struct Shell {
     crashes: Arc<AtomicU64>,
 }
 
-/// The server's clock: virtual time, moved by steps.
-pub(crate) struct SimClock {
-    timeline: Timeline,
-    steps: AtomicI64,
-}
-
-impl SimClock {
-    /// Moves it, back where `by` is negative.
-    pub(crate) fn step(&self, by: Millis) {
-        self.steps.fetch_add(by, Ordering::Relaxed);
-    }
-}
-
-impl Clock for SimClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(BEGIN + self.timeline.now() + self.steps.load(Ordering::Relaxed))
-    }
-}
-
 /// The master keys of every simulated server.
 pub(crate) fn ring() -> Result<KeyRing> {
     Ok(KeyRing::new(b"relatch-sim", vec![MasterKey { id: 1, secret: Secret::new([7; 32]) }])?)
@@ -92,7 +73,7 @@ impl Shell {
         timeline: Timeline,
     ) -> Result<Self> {
         let entropy = Arc::new(Dice::new(seed, Room::Entropy));
-        let clock = Arc::new(SimClock { timeline: timeline.clone(), steps: AtomicI64::new(0) });
+        let clock = Arc::new(SimClock::new(timeline.clone()));
         let policy = AccessPolicy {
             issuer: "https://sim.invalid".to_owned(),
             audience: Audience::One("sim".to_owned()),
@@ -388,8 +369,6 @@ fn user_id(user: usize) -> UserId {
 
 /// The defaults of DESIGN section 2.
 pub(crate) const WINDOWS: Windows = Windows { cookie: Seconds(30), body: Seconds(10) };
-/// When every simulation begins, in Unix milliseconds.
-pub(crate) const BEGIN: i64 = 1_800_000_000_000;
 /// The defaults of API.md.
 const LIFETIMES: LifetimePolicy = LifetimePolicy {
     idle: Seconds(14 * 86_400),

@@ -6,7 +6,7 @@ use crate::signer::PlainSigner;
 use crate::soak::{self, Fate, SoakOptions, Totals};
 use crate::store::StoreKind;
 use crate::world::RuleKind;
-use crate::{dice, shell, signer};
+use crate::{clock, dice, shell, signer};
 use relatch_server::tokens::AccessSigner;
 use relatch_token::Timestamp;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ fn no_promise_is_broken_in_a_storm_over_the_sqlite_store() {
 #[test]
 fn one_seed_has_one_history_whatever_the_store_and_the_signatures() {
     let entropy = Arc::new(dice::Dice::new(0, dice::Room::Entropy));
-    let real = signer::real(shell::ring().unwrap(), entropy, Timestamp::from_millis(shell::BEGIN)).unwrap();
+    let real = signer::real(shell::ring().unwrap(), entropy, Timestamp::from_millis(clock::BEGIN)).unwrap();
     for seed in 1..4 {
         let lines = |store, signer: Arc<dyn AccessSigner>| {
             let options = SoakOptions { store, signer, plant: None };

@@ -7,11 +7,12 @@
 use super::cast::Cast;
 use super::ledger::{Ledger, SessionNumber};
 use super::play::CALM_PERIODS;
+use super::states::{DeviceState, Overlap, Question, SessionState};
 use crate::device::Manners;
 use crate::history::{Call, CallId, History, Leg, Party, What};
 use crate::rule::{Answer, DoorKind, Grant, Reply, Request, SECOND, Why};
 use crate::timeline::Millis;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The checker's verdict on a history.
 #[derive(Clone, Debug, Default)]
@@ -35,9 +36,11 @@ pub(crate) enum Fate {
     LostWithoutAttempt,
     /// It was lost by a client whose tabs refresh all at once, though under one attempt id.
     LostWithoutLock,
-    /// It was lost where two different questions of one jar were under way at once, or where a request changed
-    /// something for which nobody waited any more.
+    /// It was lost where a refresh moved the head while another of the same jar, or its answer, was under way.
     LostToOverlap,
+    /// It was lost where a request changed something for which nobody waited: a second copy, or one so late that
+    /// its caller had given up.
+    LostToStray,
     /// Its owner never heard of an end: the device was left, or its answer never came.
     LeftBehind,
 }
@@ -81,45 +84,6 @@ struct Checker<'a> {
     judgement: Judgement,
 }
 
-#[derive(Default)]
-struct SessionState {
-    is_robbed: bool,
-    /// Somebody asked for its end by a logout.
-    is_end_asked: bool,
-    /// Somebody heard that it has ended: nothing that is sent later may be served.
-    ended_at: Option<Millis>,
-    /// The newest generation that anybody heard of.
-    generation: u64,
-    /// What last happened to its jar for which nothing is promised.
-    overlap: Option<Overlap>,
-    fate: Option<Fate>,
-    /// The children that owner and thief were given.
-    given: [BTreeSet<String>; 2],
-    /// By the generation of the answer: who was served in that head's life with a token older than a window.
-    lives: BTreeMap<u64, [bool; 2]>,
-    /// What kept owner and thief in step: lost answers, lost writes, meetings inside a window.
-    excuses: u64,
-    served_at: [Option<Millis>; 2],
-    served_in_calm: [usize; 2],
-}
-
-/// Two different questions of one jar were under way at once; or one that nobody waited for changed something.
-struct Overlap {
-    at: Millis,
-    /// The child that was given to nobody: where it is given again to somebody, all is well.
-    child: Option<String>,
-}
-
-#[derive(Default)]
-struct DeviceState {
-    /// The refresh token in the jar.
-    jar: Option<Grant>,
-    /// Questions under way.
-    open: BTreeMap<CallId, (String, Option<String>)>,
-    /// Calls whose answer is waited for.
-    waiting: BTreeSet<CallId>,
-}
-
 impl<'a> Checker<'a> {
     fn moment(&mut self, at: Millis, what: &What) {
         match what {
@@ -153,7 +117,9 @@ impl<'a> Checker<'a> {
             (Request::LogOut { .. }, Party::Owner(..) | Party::Thief(_)) => session.is_end_asked = true,
             (Request::Refresh { .. }, Party::Thief(_)) => session.is_robbed = true,
             (Request::Refresh { token, attempt, .. }, Party::Owner(device, _)) => {
-                self.devices[device].open.insert(id, (token.clone(), attempt.clone()));
+                let question =
+                    Question { token: token.clone(), attempt: attempt.clone(), is_answered: false };
+                self.devices[device].open.insert(id, question);
                 self.devices[device].waiting.insert(id);
             }
             _ => {}
@@ -186,22 +152,28 @@ impl<'a> Checker<'a> {
         }
         let Some(number) = self.ledger.session_of(&call.request) else { return };
         if let Party::Owner(device, _) = call.party {
-            let is_for_nobody = is_copy || !self.devices[device].waiting.contains(&id);
-            let child = reply.answer.clone().grant().map(|grant| grant.refresh_token);
-            if is_for_nobody && reply.writes > 0 || self.devices[device].overlaps(&call.request) {
-                self.sessions[number].overlap = Some(Overlap { at, child: child.filter(|_| is_for_nobody) });
+            let state = &mut self.devices[device];
+            let is_for_nobody = is_copy || !state.waiting.contains(&id);
+            if reply.writes > 0 && (is_for_nobody || state.overlaps(id, &call.request)) {
+                let child = reply.answer.clone().grant().map(|grant| grant.refresh_token);
+                self.sessions[number].overlap = Some(Overlap { at, is_stray: is_for_nobody, child });
+            }
+            if let (Some(question), false) = (state.open.get_mut(&id), is_copy) {
+                question.is_answered = true;
             }
         }
         let Answer::Served(grant) = &reply.answer else { return };
         let window = self.window(*door);
-        let has_aged = self.ledger.given_at(token).is_some_and(|given| at - given > window);
+        let given = self.ledger.given(token);
+        let has_aged = given.is_some_and(|given| at - given.at > window);
+        // Only a head's window, or a repeat, serves without a write a token that is not the head's child.
+        let is_excuse = reply.writes == 0 && given.is_some_and(|given| given.generation < grant.generation);
         let (who, other) = if let Party::Thief(_) = call.party { (1, 0) } else { (0, 1) };
         let session = &mut self.sessions[number];
         session.given[who].insert(grant.refresh_token.clone());
         let is_shared = session.given[other].contains(&grant.refresh_token);
         session.lives.entry(grant.generation).or_default()[who] |= has_aged;
-        session.excuses += u64::from(session.served_at[other].is_some_and(|last| at - last <= window));
-        session.served_at[who] = Some(at);
+        session.excuses += u64::from(is_excuse);
         if is_shared {
             self.blame(at, format!("owner and thief were given the same child, the second by #{id}"));
         }
@@ -303,7 +275,8 @@ impl<'a> Checker<'a> {
         session.served_in_calm[who] += usize::from(is_calm);
         // Served long after, or with the very child that was given to nobody, the jar is in line again.
         let is_in_line = |overlap: &Overlap| {
-            is_steady && call.sent_at - overlap.at > IN_LINE_AFTER || overlap.child.as_ref() == Some(child)
+            is_steady && call.sent_at - overlap.at > IN_LINE_AFTER
+                || overlap.is_stray && overlap.child.as_ref() == Some(child)
         };
         if who == 0 && session.overlap.as_ref().is_some_and(is_in_line) {
             session.overlap = None;
@@ -322,10 +295,14 @@ impl<'a> Checker<'a> {
             match self.cast.devices[opened.device].manners {
                 Manners::Naive => Fate::LostWithoutAttempt,
                 Manners::NaiveWithAttempt => Fate::LostWithoutLock,
-                Manners::Ours if session.overlap.is_some() => Fate::LostToOverlap,
-                Manners::Ours => {
-                    return self.blame(at, format!("an honest session was lost: #{id} met {}", why.code()));
-                }
+                Manners::Ours => match &session.overlap {
+                    Some(overlap) if overlap.is_stray => Fate::LostToStray,
+                    Some(_) => Fate::LostToOverlap,
+                    None => {
+                        return self
+                            .blame(at, format!("an honest session was lost: #{id} met {}", why.code()));
+                    }
+                },
             }
         };
         self.sessions[number].fate.get_or_insert(fate);
@@ -351,7 +328,8 @@ impl<'a> Checker<'a> {
             let shared = session.lives.values().filter(|served| **served == [true, true]).count() as u64;
             let (excuses, in_calm) = (session.excuses, session.served_in_calm);
             if self.is_clock_steady && shared > 1 + excuses {
-                self.blame(end, format!("owner and thief were both served in {shared} settled lives of a head, with {excuses} excuses"));
+                let lives = format!("{shared} settled lives of a head, with {excuses} excuses");
+                self.blame(end, format!("owner and thief were both served in {lives}"));
             }
             if in_calm.iter().all(|served| *served >= CALM_PERIODS) {
                 self.blame(
@@ -390,34 +368,6 @@ impl<'a> Checker<'a> {
 
     fn blame(&mut self, at: Millis, what: impl Into<String>) {
         self.judgement.violations.push((at, what.into()));
-    }
-}
-
-impl DeviceState {
-    /// Whether this question is not the open one, or another one is under way beside it.
-    fn overlaps(&self, request: &Request) -> bool {
-        let Request::Refresh { token, attempt, .. } = request else { return false };
-        let is_jars = self.jar.as_ref().is_some_and(|jar| jar.refresh_token == *token);
-        !is_jars || self.open.values().any(|(other, id)| other != token || id != attempt)
-    }
-
-    /// Does what the device does with an answer.
-    fn hear(&mut self, id: CallId, request: &Request, answer: &Answer, manners: Manners) {
-        self.open.remove(&id);
-        self.waiting.remove(&id);
-        match (request, answer) {
-            (Request::LogIn { .. } | Request::Refresh { .. }, Answer::Served(grant)) => {
-                let is_body = matches!(request, Request::Refresh { door: DoorKind::Body, .. });
-                let is_older = manners == Manners::Ours
-                    && is_body
-                    && self.jar.as_ref().is_some_and(|jar| jar.generation > grant.generation);
-                if !is_older {
-                    self.jar = Some(grant.clone());
-                }
-            }
-            (Request::Refresh { .. }, Answer::Refused(_)) | (Request::LogOut { .. }, _) => self.jar = None,
-            _ => {}
-        }
     }
 }
 

@@ -13,12 +13,23 @@ pub(super) type SessionNumber = usize;
 pub(super) struct Ledger {
     /// Every session, in the order of the logins.
     pub(super) sessions: Vec<Opened>,
-    /// When a refresh token was first given, and of which session it is.
-    tokens: BTreeMap<String, (Millis, SessionNumber)>,
+    /// Every refresh token.
+    tokens: BTreeMap<String, Given>,
     access_tokens: BTreeMap<String, SessionNumber>,
     by_name: BTreeMap<String, SessionNumber>,
     /// Ends of all sessions: whose, from when to when it may have taken effect.
     ends: BTreeMap<CallId, (usize, Millis, Millis)>,
+}
+
+/// A refresh token that was given to somebody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    /// When first.
+    pub(super) at: Millis,
+    /// Of which session it is.
+    pub(super) session: SessionNumber,
+    /// Its generation.
+    pub(super) generation: u64,
 }
 
 /// How a session began.
@@ -49,7 +60,8 @@ impl Ledger {
                     ledger.note_end(*call, moment.at);
                     if let Answer::Served(grant) = &reply.answer {
                         let number = ledger.number(&grant.session, history, *call, moment.at);
-                        ledger.tokens.entry(grant.refresh_token.clone()).or_insert((moment.at, number));
+                        let given = Given { at: moment.at, session: number, generation: grant.generation };
+                        ledger.tokens.entry(grant.refresh_token.clone()).or_insert(given);
                         ledger.access_tokens.insert(grant.access_token.clone(), number);
                     }
                 }
@@ -64,16 +76,16 @@ impl Ledger {
     pub(super) fn session_of(&self, request: &Request) -> Option<SessionNumber> {
         match request {
             Request::Refresh { token, .. } | Request::LogOut { token, .. } => {
-                self.tokens.get(token).map(|(_, number)| *number)
+                self.given(token).map(|given| given.session)
             }
             Request::Me { access_token } => self.access_tokens.get(access_token).copied(),
             Request::LogIn { .. } | Request::EndAll { .. } => None,
         }
     }
 
-    /// When a refresh token was first given.
-    pub(super) fn given_at(&self, token: &str) -> Option<Millis> {
-        self.tokens.get(token).map(|(at, _)| *at)
+    /// What is known of a refresh token.
+    pub(super) fn given(&self, token: &str) -> Option<Given> {
+        self.tokens.get(token).copied()
     }
 
     /// Whether somebody had asked for the end of all sessions of its user, in time to end this one.

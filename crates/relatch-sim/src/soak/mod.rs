@@ -4,6 +4,7 @@ mod cast;
 mod checker;
 mod ledger;
 mod play;
+mod states;
 mod totals;
 
 pub(crate) use cast::Cast;

@@ -94,7 +94,8 @@ fn words(fate: Fate) -> &'static str {
         Fate::CopyFoundOut => "copied, and the copy found out",
         Fate::LostWithoutAttempt => "lost by a client without lock and attempt id (nothing is promised)",
         Fate::LostWithoutLock => "lost by a client without lock (nothing is promised)",
-        Fate::LostToOverlap => "lost to two questions at once, or to a doubled request (nothing is promised)",
+        Fate::LostToOverlap => "lost to two refreshes under way at once (nothing is promised)",
+        Fate::LostToStray => "lost to a request that came twice, or long after (nothing is promised)",
         Fate::LeftBehind => "left behind by its device",
     }
 }
