@@ -8,12 +8,14 @@
 mod check;
 mod drills;
 mod examples;
+mod fuzz;
 mod generate;
 mod mutants;
 mod run;
 mod schemathesis;
 mod server;
 mod setup;
+mod simulator;
 mod tally;
 mod test;
 
@@ -38,6 +40,8 @@ enum Chore {
     Gen(generate::Options),
     /// Breaks the refresh rule in small ways and sees that a test notices each.
     Mutants(mutants::Options),
+    /// Runs the fuzz targets, five minutes each.
+    Fuzz(fuzz::Options),
     /// Kills the release server under load, 200 times or `--cycles N`, then checks what its clients saw.
     Kill(drills::Options),
     /// Runs every route of the release server, then looks for every secret where none may be.
@@ -64,6 +68,7 @@ fn run() -> anyhow::Result<()> {
         Chore::Check => test::run(&test::Options::of(&check::SUITES)),
         Chore::Gen(options) => generate::run(&options),
         Chore::Mutants(options) => mutants::run(&options),
+        Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Kill(options) => drills::kill(&options),
         Chore::Leaks(options) => drills::leaks(&options),
         Chore::Setup => setup::run(),

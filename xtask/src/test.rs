@@ -2,7 +2,7 @@
 
 use crate::run::{Job, succeeds};
 use crate::tally::Tally;
-use crate::{check, drills, examples, generate, schemathesis, setup};
+use crate::{check, drills, examples, fuzz, generate, mutants, schemathesis, setup, simulator};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -16,6 +16,8 @@ const SUITES: &[Suite] = &[
     ("lints", check::lints),
     ("tests", tests),
     ("doctests", doctests),
+    ("mutants", mutants::suite),
+    ("simulator", simulator::suite),
     ("examples", examples::suite),
     ("schemathesis", schemathesis::suite),
     ("kill", drills::kill_suite),
@@ -23,6 +25,7 @@ const SUITES: &[Suite] = &[
     ("generated", generate::check),
     ("docs", check::docs),
     ("dependencies", check::dependencies),
+    ("fuzz", fuzz::suite),
 ];
 
 /// What to run.
