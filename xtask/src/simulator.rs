@@ -8,9 +8,8 @@ use anyhow::Result;
 pub(crate) fn suite() -> Result<Tally> {
     let mut tally = Tally::default();
     for run in RUNS {
-        let words = ["run", "--quiet", "-p", "relatch-sim", "--"].iter().chain(*run);
-        let job = Job::cargo(&words.collect::<Vec<_>>());
-        tally += Tally::one(job.minutes(10).run()?.success);
+        let words = [&["run", "--quiet", "-p", "relatch-sim", "--"], run].concat();
+        tally += Tally::one(Job::cargo(&words).minutes(10).run()?.success);
     }
     Ok(tally)
 }
