@@ -87,12 +87,15 @@ async fn refresh(State(shop): State<Arc<Shop>>, Json(body): Json<Value>) -> Resu
 fn rotate(shop: &Shop, presented: &str) -> anyhow::Result<Option<Value>> {
     let now = SystemClock.now();
     let successor = Base64UrlUnpadded::encode_string(&OsEntropy::open()?.array::<32>());
-    let (old, new): ([u8; 32], [u8; 32]) = (Sha256::digest(presented).into(), Sha256::digest(&successor).into());
+    let (old, new): ([u8; 32], [u8; 32]) =
+        (Sha256::digest(presented).into(), Sha256::digest(&successor).into());
     let session: i64 = {
         let mut database = shop.database.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let found: Option<(i64, Option<i64>)> = transaction
-            .prepare_cached("SELECT session_id, used_at FROM refresh_tokens WHERE hash = ?1 AND expires_at > ?2")?
+            .prepare_cached(
+                "SELECT session_id, used_at FROM refresh_tokens WHERE hash = ?1 AND expires_at > ?2",
+            )?
             .query_row(params![old, now.as_seconds()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((session, None)) = found else { return Ok(None) };
@@ -121,5 +124,7 @@ fn rotate(shop: &Shop, presented: &str) -> anyhow::Result<Option<Value>> {
         custom: Map::new(),
     };
     let access_token = shop.keys.sign(&claims, now)?;
-    Ok(Some(json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 900, "refresh_token": successor})))
+    Ok(Some(
+        json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 900, "refresh_token": successor}),
+    ))
 }

@@ -4,7 +4,8 @@ use futures::StreamExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use relatch_core::{
-    Authentication, Child, Epoch, EventKind, Head, Lifetime, Origin, Session, Standing, State, Transport, Version,
+    Authentication, Child, Epoch, EventKind, Head, Lifetime, Origin, Session, Standing, State, Transport,
+    Version,
 };
 use relatch_store::{Commit, CreateUser, NewEvent, NewSession, NewUser, Store, User, UserEmail};
 use relatch_token::{KeyRing, MasterKey, Nonce, Seconds, Secret, SessionId, Timestamp, UserId};
@@ -22,7 +23,12 @@ pub(crate) async fn ring(store: &dyn Store) -> anyhow::Result<KeyRing> {
 
 /// Fills a store with `count` live sessions, two for each user, and answers refresh tokens for `wanted` of
 /// them, spread evenly.
-pub(crate) async fn fill(store: &dyn Store, count: usize, wanted: usize, now: Timestamp) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn fill(
+    store: &dyn Store,
+    count: usize,
+    wanted: usize,
+    now: Timestamp,
+) -> anyhow::Result<Vec<String>> {
     let ring = ring(store).await?;
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut tokens = Vec::with_capacity(wanted);

@@ -19,7 +19,8 @@ pub(crate) struct Seen {
 impl Seen {
     /// The latency in milliseconds that this share of the answers kept.
     pub(crate) fn millis_at(&self, share: f64) -> f64 {
-        let place = ((self.latencies.len() as f64 * share) as usize).min(self.latencies.len().saturating_sub(1));
+        let place =
+            ((self.latencies.len() as f64 * share) as usize).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(place).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1000.0)
     }
 }
@@ -65,7 +66,8 @@ async fn refresh_on_one(
         let (status, answer) = connection.post("/auth/refresh", &body).await?;
         latencies.push(sent.elapsed());
         anyhow::ensure!(status == 200, "a refresh was answered {status}: {answer}");
-        tokens[place] = text_of(&answer, "refresh_token").context("an answer without a refresh token")?.to_owned();
+        tokens[place] =
+            text_of(&answer, "refresh_token").context("an answer without a refresh token")?.to_owned();
     }
     Ok((tokens, latencies))
 }

@@ -17,12 +17,17 @@ pub(crate) struct Server {
 
 impl Server {
     /// `relatch serve` on a database, with these settings.
-    pub(crate) async fn relatch(binary: &Path, database: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+    pub(crate) async fn relatch(
+        binary: &Path,
+        database: &Path,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(binary);
         command.arg("serve").env("RELATCH_MASTER_KEY", crate::fill::MASTER_KEY);
         let (listen, store) = (address.to_string(), format!("sqlite:{}", database.display()));
-        let usual = [("server.listen", listen.as_str()), ("store.url", &store), ("telemetry.log_filter", "warn")];
+        let usual =
+            [("server.listen", listen.as_str()), ("store.url", &store), ("telemetry.log_filter", "warn")];
         for (key, value) in usual.iter().chain(settings) {
             command.args(["--set", &format!("{key}={value}")]);
         }

@@ -8,7 +8,7 @@ use crate::report::{Report, Runs, round};
 use relatch_server::environment::{Clock, SystemClock};
 use relatch_sqlite::{Options, SqliteStore};
 use rusqlite::{Connection, OpenFlags};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// No window: every refresh is a durable rotation. And no limit that a benchmark would run into.
 const STRICT: [(&str, &str); 3] = [
@@ -47,9 +47,16 @@ async fn refreshes(
     let mut medians = Vec::new();
     for connections in CONNECTIONS {
         let seen = repeat(measure, &server, &mut tokens, connections).await?;
-        medians.push(row(report, &format!("refreshes per second over HTTP, {how}, {connections} connections"), &seen));
+        medians.push(row(
+            report,
+            &format!("refreshes per second over HTTP, {how}, {connections} connections"),
+            &seen,
+        ));
     }
-    report.row(format!("resident memory in MB, idle, then under load ({how})"), format!("{} / {}", round(idle), round(server.memory_mb()?)));
+    report.row(
+        format!("resident memory in MB, idle, then under load ({how})"),
+        format!("{} / {}", round(idle), round(server.memory_mb()?)),
+    );
     server.stop().await?;
     Ok(medians)
 }
@@ -61,7 +68,11 @@ async fn alternative(measure: &Measure, report: &mut Report) -> anyhow::Result<V
     let mut medians = Vec::new();
     for connections in CONNECTIONS {
         let seen = repeat(measure, &server, &mut tokens, connections).await?;
-        medians.push(row(report, &format!("refreshes per second over HTTP, row per token, {connections} connections"), &seen));
+        medians.push(row(
+            report,
+            &format!("refreshes per second over HTTP, row per token, {connections} connections"),
+            &seen,
+        ));
     }
     Ok(medians)
 }
@@ -92,7 +103,8 @@ async fn logins(measure: &Measure, report: &mut Report) -> anyhow::Result<()> {
     let mut tokens = filled(&database, 10_000).await?;
     let server = Server::relatch(&measure.relatch, &database, &STRICT).await?;
     let account = r#"{"email":"ada@example.com","password":"correct horse battery","transport":"body"}"#;
-    let (status, answer) = load::Connection::open(server.address).await?.post("/auth/signup", account).await?;
+    let (status, answer) =
+        load::Connection::open(server.address).await?.post("/auth/signup", account).await?;
     anyhow::ensure!(status == 201, "the sign-up was answered {status}: {answer}");
     let mut rates = Vec::new();
     for _ in 0..measure.runs {
@@ -126,7 +138,10 @@ async fn stored(measure: &Measure, report: &mut Report) -> anyhow::Result<()> {
         let folder = measure.fresh_folder("stored")?;
         let database = folder.join("relatch.db");
         let mut tokens = filled(&database, count).await?;
-        report.row(format!("bytes on disk per session, {count} sessions"), bytes_per_session(&database, count)?);
+        report.row(
+            format!("bytes on disk per session, {count} sessions"),
+            bytes_per_session(&database, count)?,
+        );
         let mut starts = Vec::new();
         for _ in 0..measure.runs {
             let server = Server::relatch(&measure.relatch, &database, &STRICT).await?;
@@ -137,8 +152,15 @@ async fn stored(measure: &Measure, report: &mut Report) -> anyhow::Result<()> {
         let server = Server::relatch(&measure.relatch, &database, &STRICT).await?;
         let idle = server.memory_mb()?;
         let seen = repeat(measure, &server, &mut tokens, 64).await?;
-        rates.push(row(report, &format!("refreshes per second, {count} stored sessions, 64 connections"), &seen));
-        report.row(format!("resident memory in MB, {count} sessions, idle, then under load"), format!("{} / {}", round(idle), round(server.memory_mb()?)));
+        rates.push(row(
+            report,
+            &format!("refreshes per second, {count} stored sessions, 64 connections"),
+            &seen,
+        ));
+        report.row(
+            format!("resident memory in MB, {count} sessions, idle, then under load"),
+            format!("{} / {}", round(idle), round(server.memory_mb()?)),
+        );
         server.stop().await?;
     }
     if let (Some(few), Some(many)) = (rates.first(), rates.last()) {
@@ -159,7 +181,7 @@ fn bytes_per_session(database: &Path, count: usize) -> anyhow::Result<String> {
     Ok(format!("{} (with half a user, an address and two events each: {})", each(sessions), each(all)))
 }
 
-async fn filled(database: &PathBuf, count: usize) -> anyhow::Result<Vec<String>> {
+async fn filled(database: &Path, count: usize) -> anyhow::Result<Vec<String>> {
     let store = SqliteStore::open(database, Options::new([7; 16]))?;
     fill(&store, count, ACTIVE.min(count), SystemClock.now()).await
 }

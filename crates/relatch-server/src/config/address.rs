@@ -35,7 +35,7 @@ impl WebUrl {
 
     /// The host, without its port.
     pub fn host(&self) -> &str {
-        let authority = self.0.splitn(4, '/').nth(2).unwrap_or_default();
+        let authority = self.0.split('/').nth(2).unwrap_or_default();
         match authority.rsplit_once(':') {
             // An IPv6 address has colons of its own, within brackets.
             Some((host, port)) if !port.ends_with(']') => host,
