@@ -104,7 +104,9 @@ async fn in_files(place: &Place, search: &Search) -> Result<Vec<String>> {
     Ok(violations)
 }
 
-/// Looks through the memory of the process. No finding at all where no core can be taken here.
+/// Looks through the memory of the process for secrets as they were handed out. What they decode to
+/// ([`Kind::Decoded`]) is not asked for here: a few such bytes may stay on the stack of a thread, which no
+/// allocator wipes. No finding at all where no core can be taken here.
 async fn core_dump(
     place: &Place,
     server: &Running,

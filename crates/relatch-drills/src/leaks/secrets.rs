@@ -11,13 +11,13 @@ pub(crate) enum Kind {
     Password,
     RefreshToken,
     AccessToken,
-    /// The raw bytes of an access token's signature, which open nothing without the claims that they sign.
-    Signature,
     DeviceCookie,
     ApiKey,
     ClientSecret,
     LinkToken,
     MasterKey,
+    /// The bytes that one of the others decodes to.
+    Decoded,
 }
 
 /// All secrets so far, as the bytes to look for.
@@ -34,16 +34,16 @@ impl Secrets {
         if kind == Kind::Password {
             return;
         }
-        let (kind, coded) = match (kind, text.split_once('_'), text.rsplit_once('.')) {
-            (Kind::AccessToken, _, Some((_, signature))) => (Kind::Signature, signature),
+        let coded = match (kind, text.split_once('_'), text.rsplit_once('.')) {
+            (Kind::AccessToken, _, Some((_, signature))) => signature,
             // Behind a prefix such as `rlt_`.
-            (_, Some((prefix, rest)), _) if prefix.len() == PREFIX_CHARS => (kind, rest),
-            _ => (kind, text),
+            (_, Some((prefix, rest)), _) if prefix.len() == PREFIX_CHARS => rest,
+            _ => text,
         };
         // The last bytes are the ones that nobody can guess: MAC, signature, random part.
         let bytes = Base64UrlUnpadded::decode_vec(coded).unwrap_or_default();
         if let Some(tail) = bytes.last_chunk::<TAIL_BYTES>() {
-            self.0.insert(tail.to_vec(), kind);
+            self.0.insert(tail.to_vec(), Kind::Decoded);
         }
     }
 
@@ -114,10 +114,12 @@ mod tests {
         let search = secrets.search().unwrap();
         let raw: Vec<u8> = (0..32).collect();
         let tail = &text.as_bytes()[text.len() - TAIL_CHARS..];
-        for form in [text.as_bytes(), tail, &raw] {
+        let forms =
+            [(text.as_bytes(), Kind::RefreshToken), (tail, Kind::RefreshToken), (&raw, Kind::Decoded)];
+        for (form, kind) in forms {
             let hits = search.hits(&[b"token=", form, b"\""].concat());
             assert_eq!(hits.len(), 1);
-            assert_eq!(hits[0].kind, Kind::RefreshToken);
+            assert_eq!(hits[0].kind, kind);
             let story = hits[0].story("a log");
             assert!(story.contains("token=") && !story.contains(&text[text.len() - 8..]), "{story}");
         }
