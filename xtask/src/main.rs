@@ -5,6 +5,7 @@
 )]
 #![expect(clippy::print_stdout, reason = "talking to people is what this program is for")]
 
+mod bench;
 mod check;
 mod drills;
 mod examples;
@@ -46,6 +47,8 @@ enum Chore {
     Kill(drills::Options),
     /// Runs every route of the release server, then looks for every secret where none may be.
     Leaks(drills::Options),
+    /// Measures the release server beside the obvious alternative.
+    Bench(bench::Options),
     /// Installs what the suites need: Debian packages where it may, the rest into `build/`.
     Setup,
 }
@@ -71,6 +74,7 @@ fn run() -> anyhow::Result<()> {
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Kill(options) => drills::kill(&options),
         Chore::Leaks(options) => drills::leaks(&options),
+        Chore::Bench(options) => bench::run(&options),
         Chore::Setup => setup::run(),
     }
 }
