@@ -11,13 +11,14 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// No window: every refresh is a durable rotation. And no limit that a benchmark would run into.
-const STRICT: [(&str, &str); 3] = [
+const STRICT: [(&str, &str); 4] = [
     ("sessions.reuse_window_body_seconds", "0"),
     ("limits.refreshes_per_session_max", "1000000"),
     ("limits.login_failures_per_address_max", "100000"),
+    ("limits.login_failures_per_account_max", "10000"),
 ];
 /// The default windows.
-const USUAL: [(&str, &str); 2] = [STRICT[1], STRICT[2]];
+const USUAL: [(&str, &str); 3] = [STRICT[1], STRICT[2], STRICT[3]];
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 /// Sessions that are refreshed; so many that each waits for its turn.
 const ACTIVE: usize = 2048;
