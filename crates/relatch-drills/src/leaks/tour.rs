@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// What the tour leaves behind.
 pub(crate) struct Tour<'p> {
     place: &'p Place,
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
     pub(crate) secrets: Secrets,
     /// Every answer that hands out no token, head and body, with the request line that it answers.
     pub(crate) answers: Vec<(String, String)>,
