@@ -132,7 +132,7 @@ export interface Client {
   /** An access token that lives at least `minValidity` more seconds (default 10); refreshes when none does. */
   getToken(options?: { minValidity?: number; signal?: AbortSignal }): Promise<string>;
   /** `fetch`, with the access token where `origins` allow it, one refresh and one retry on a 401. */
-  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
   listSessions(): Promise<DeviceSession[]>;
   revokeSession(id: string): Promise<void>;
   changePassword(input: { currentPassword: string; newPassword: string }): Promise<Session>;

@@ -1,0 +1,3 @@
+/** The core of the package. */
+
+export type * from './types.js';
