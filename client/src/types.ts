@@ -133,6 +133,8 @@ export interface Client {
   getToken(options?: { minValidity?: number; signal?: AbortSignal }): Promise<string>;
   /** `fetch`, with the access token where `origins` allow it, one refresh and one retry on a 401. */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+  /** Whether a request to `url` would carry the access token: the rule of `origins`, for adapters. */
+  allows(url: string | URL): boolean;
   listSessions(): Promise<DeviceSession[]>;
   revokeSession(id: string): Promise<void>;
   changePassword(input: { currentPassword: string; newPassword: string }): Promise<Session>;
