@@ -3,8 +3,8 @@
 use super::{Accounts, LinkToken, TypedPassword, Visitor};
 use crate::email::EmailAddress;
 use crate::password::PasswordRefusal;
-use crate::sessions::{Bearer, Doubt, EndAll, Tokens};
-use relatch_core::{EventKind, Origin, RevokeReason};
+use crate::sessions::{Doubt, EndAll, Tokens};
+use relatch_core::{EventKind, Origin, RevokeReason, Session};
 use relatch_store::{LinkPurpose, SubjectChange, SubjectEnd, SubjectUpdate, User, UserKey};
 use relatch_token::Seconds;
 use std::net::IpAddr;
@@ -12,8 +12,8 @@ use std::net::IpAddr;
 /// A change of password as it was asked for.
 #[derive(Debug)]
 pub struct ChangePassword {
-    /// Who asks, by a live session.
-    pub bearer: Bearer,
+    /// The live session that asks.
+    pub session: Session,
     /// The password until now.
     pub current: TypedPassword,
     /// The password from now on.
@@ -64,7 +64,7 @@ impl Accounts {
         &self,
         change: ChangePassword,
     ) -> Result<Result<Tokens, ChangeRefusal>, Doubt> {
-        let session = change.bearer.loaded.session;
+        let session = change.session;
         let user_id = session.user_id;
         let account = user_id.to_string();
         let limits = &self.parts.login_limits;

@@ -101,7 +101,12 @@ fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Reads a body: `400` where its form is wrong, `422` with all errors where fields are.
 fn parse<T: JsonBody>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut fields = Fields { left: json::parse_object(bytes)?, errors: Vec::new() };
+    read_members(json::parse_object(bytes)?)
+}
+
+/// Reads what a route takes from members that came as JSON, or by a form.
+pub fn read_members<T: JsonBody>(members: Map<String, Value>) -> Result<T, Problem> {
+    let mut fields = Fields { left: members, errors: Vec::new() };
     let read = T::read(&mut fields);
     if let Some(unknown) = fields.left.keys().next() {
         let name = json::shown(unknown);

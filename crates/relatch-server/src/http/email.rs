@@ -3,7 +3,7 @@
 use super::body::{Json, body};
 use super::code;
 use super::problem::{Answer, Problem};
-use super::site::Shared;
+use super::site::{Shared, Site};
 use crate::accounts::LinkToken;
 use axum::extract::State;
 use http::StatusCode;
@@ -28,7 +28,12 @@ body! {
     ),
 )]
 pub(super) async fn verify(State(site): Shared, Json(body): Json<VerifyEmailBody>) -> Answer<StatusCode> {
+    prove(&site, &body).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// Uses up a mailed link that proves an address.
+pub(super) async fn prove(site: &Site, body: &VerifyEmailBody) -> Answer<()> {
     let invalid = || Problem::new(&code::INVALID_LINK);
     let token = LinkToken::parse(body.token.expose()).ok_or_else(invalid)?;
-    if site.app.accounts.verify_email(&token).await? { Ok(StatusCode::NO_CONTENT) } else { Err(invalid()) }
+    if site.app.accounts.verify_email(&token).await? { Ok(()) } else { Err(invalid()) }
 }

@@ -6,11 +6,13 @@ use super::code;
 use super::fields::DeviceName;
 use super::logout::end_sessions_of_cookies;
 use super::problem::{Answer, Problem};
-use super::site::Shared;
+use super::site::{Shared, Site};
 use super::token_answer::hand_out;
 use super::views::TokenAnswer;
 use crate::accounts::{LogIn, LoginRefusal};
+use crate::device::DeviceCookie;
 use crate::email::EmailAddress;
+use crate::sessions::Tokens;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
@@ -54,11 +56,32 @@ pub(super) async fn login(
     caller: Caller,
     Json(body): Json<LoginBody>,
 ) -> Answer<Response> {
+    let entered = enter(&site, &caller, body).await?;
+    Ok(entered.hand_out(StatusCode::OK, &site))
+}
+
+/// Somebody who has just come in: their first tokens, and the device cookie that goes with them.
+pub(super) struct Entered {
+    /// The tokens.
+    pub tokens: Tokens,
+    /// The device cookie, in the cookie transport.
+    pub device: Option<DeviceCookie>,
+}
+
+impl Entered {
+    /// The answer to a program.
+    pub(super) fn hand_out(&self, status: StatusCode, site: &Site) -> Response {
+        hand_out(status, &self.tokens, self.device.as_ref(), site.now())
+    }
+}
+
+/// Logs somebody in. Where cookies shall be set, a page of ours has to ask.
+pub(super) async fn enter(site: &Site, caller: &Caller, body: LoginBody) -> Answer<Entered> {
     let transport = body.transport.unwrap_or(Transport::Cookie);
     if transport == Transport::Cookie {
         caller.prove_page()?;
     }
-    let device = caller.device(transport, &site);
+    let device = caller.device(transport, site);
     let device_name = body.device_name.map(|name| name.0);
     let visitor = caller.visitor(transport, device.as_ref(), body.remember.unwrap_or(true), device_name);
     let login = LogIn { email: body.email, password: body.password, visitor, address: caller.ip };
@@ -66,10 +89,9 @@ pub(super) async fn login(
         Ok(tokens) => {
             // The browser has one refresh cookie: the session that it held until now would only linger.
             if transport == Transport::Cookie {
-                let _ = end_sessions_of_cookies(&site, &caller, RevokeReason::Replaced).await;
+                let _ = end_sessions_of_cookies(site, caller, RevokeReason::Replaced).await;
             }
-            let device = device.as_ref().map(|device| &device.cookie);
-            Ok(hand_out(StatusCode::OK, &tokens, device, site.now()))
+            Ok(Entered { tokens, device: device.map(|device| device.cookie) })
         }
         Err(LoginRefusal::InvalidCredentials) => Err(Problem::new(&code::INVALID_CREDENTIALS)),
         Err(LoginRefusal::EmailNotVerified) => Err(Problem::new(&code::EMAIL_NOT_VERIFIED)),

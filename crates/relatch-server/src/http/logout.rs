@@ -15,7 +15,7 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use relatch_core::{EventKind, RevokeReason, Transport};
-use relatch_store::SubjectEnd;
+use relatch_store::{Loaded, SubjectEnd};
 use relatch_token::DeviceHash;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -109,25 +109,34 @@ pub(super) async fn logout_all(
     caller: Caller,
     MaybeJson(body): MaybeJson<LogoutAllBody>,
 ) -> Answer<Json<RevokedAnswer>> {
-    let session_id = bearer.loaded.session.id;
+    let keeps_current = body.keep_current.unwrap_or(false);
+    Ok(Json(RevokedAnswer { revoked: end_all(&site, &caller, bearer.loaded, keeps_current).await? }))
+}
+
+/// Ends all sessions of the person whose session asks, and says how many those were.
+pub(super) async fn end_all(
+    site: &Site,
+    caller: &Caller,
+    asking: Loaded,
+    keeps_current: bool,
+) -> Answer<u64> {
+    let Loaded { session, user } = asking;
     let end = EndAll {
-        user: bearer.loaded.user,
+        user,
         is_conditional: false,
-        keep: body.keep_current.unwrap_or(false).then_some(session_id),
+        keep: keeps_current.then_some(session.id),
         reason: RevokeReason::LogoutAll,
         update: None,
         kind: EventKind::LogoutAll,
-        from: Some(session_id),
-        origin: caller.origin(bearer.loaded.session.origin.device_name),
+        from: Some(session.id),
+        origin: caller.origin(session.origin.device_name),
         by: None,
     };
-    Ok(Json(RevokedAnswer {
-        revoked: match site.app.sessions.end_all(end).await? {
-            SubjectEnd::Done { revoked, .. } => revoked,
-            // The user is gone, and every session with them.
-            SubjectEnd::Conflict => 0,
-        },
-    }))
+    Ok(match site.app.sessions.end_all(end).await? {
+        SubjectEnd::Done { revoked, .. } => revoked,
+        // The user is gone, and every session with them.
+        SubjectEnd::Conflict => 0,
+    })
 }
 
 /// One of ours and a few planted ones; more are somebody's attempt to make us read rows.

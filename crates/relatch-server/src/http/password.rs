@@ -6,15 +6,16 @@ use super::caller::Caller;
 use super::code;
 use super::fields::refused_password;
 use super::problem::{Answer, Problem};
-use super::site::Shared;
+use super::site::{Shared, Site};
 use super::token_answer::hand_out;
 use super::views::TokenAnswer;
 use crate::accounts::{ChangePassword, ChangeRefusal, LinkToken, ResetPassword, ResetRefusal};
 use crate::email::EmailAddress;
+use crate::sessions::Tokens;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use relatch_core::Transport;
+use relatch_core::{Session, Transport};
 use relatch_token::Secret;
 use serde_json::{Value, json};
 
@@ -47,18 +48,29 @@ pub(super) async fn change(
     caller: Caller,
     Json(body): Json<ChangePasswordBody>,
 ) -> Answer<Response> {
-    if bearer.loaded.session.transport == Transport::Cookie {
+    let tokens = change_by(&site, &caller, bearer.loaded.session, body).await?;
+    Ok(hand_out(StatusCode::OK, &tokens, None, site.now()))
+}
+
+/// Changes the password of the person whose session asks.
+pub(super) async fn change_by(
+    site: &Site,
+    caller: &Caller,
+    session: Session,
+    body: ChangePasswordBody,
+) -> Answer<Tokens> {
+    if session.transport == Transport::Cookie {
         caller.prove_page()?;
     }
     let change = ChangePassword {
-        bearer,
+        session,
         current: body.current_password,
         new: body.new_password,
         address: caller.ip,
         origin: caller.origin(None),
     };
     match site.app.accounts.change_password(change).await? {
-        Ok(tokens) => Ok(hand_out(StatusCode::OK, &tokens, None, site.now())),
+        Ok(tokens) => Ok(tokens),
         Err(ChangeRefusal::WrongPassword) => Err(Problem::new(&code::WRONG_PASSWORD)),
         Err(ChangeRefusal::Password(refusal)) => Err(refused_password("new_password", refusal)),
         Err(ChangeRefusal::TooMany { retry_after }) => {
@@ -121,11 +133,16 @@ pub(super) async fn reset(
     caller: Caller,
     Json(body): Json<ResetPasswordBody>,
 ) -> Answer<axum::Json<Value>> {
+    reset_by_link(&site, &caller, body).await.map(|()| axum::Json(json!({})))
+}
+
+/// Sets a new password by a mailed link.
+pub(super) async fn reset_by_link(site: &Site, caller: &Caller, body: ResetPasswordBody) -> Answer<()> {
     let invalid = || Problem::new(&code::INVALID_LINK);
     let token = LinkToken::parse(body.token.expose()).ok_or_else(invalid)?;
     let reset = ResetPassword { token, new: body.new_password, origin: caller.origin(None) };
     match site.app.accounts.reset_password(reset).await? {
-        Ok(()) => Ok(axum::Json(json!({}))),
+        Ok(()) => Ok(()),
         Err(ResetRefusal::InvalidLink) => Err(invalid()),
         Err(ResetRefusal::Password(refusal)) => Err(refused_password("new_password", refusal)),
     }

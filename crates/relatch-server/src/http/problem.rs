@@ -106,6 +106,11 @@ impl Problem {
         self.0.code
     }
 
+    /// What is wrong with single fields.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+
     /// How long to wait before trying again.
     pub fn wait(&self) -> Option<Seconds> {
         self.0.retry_after

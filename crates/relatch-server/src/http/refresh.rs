@@ -78,7 +78,7 @@ async fn exchange(
 }
 
 /// The refresh cookie that counts, and the door it came through.
-async fn from_cookies(site: &Site, caller: &Caller) -> Answer<(SealedToken, Door)> {
+pub(super) async fn from_cookies(site: &Site, caller: &Caller) -> Answer<(SealedToken, Door)> {
     if caller.cookies.refresh.is_empty() {
         return Err(Problem::new(&code::MISSING_TOKEN));
     }

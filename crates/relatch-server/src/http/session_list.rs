@@ -4,13 +4,14 @@ use super::bearer::Bearer;
 use super::caller::Caller;
 use super::code;
 use super::problem::{Answer, Problem};
-use super::site::Shared;
+use super::site::{Shared, Site};
 use super::views::SessionView;
 use crate::sessions::EndOne;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use relatch_core::RevokeReason;
+use relatch_token::UserId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -48,17 +49,17 @@ pub(super) async fn end(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Answer<StatusCode> {
-    let session_id = id.parse().map_err(|_| Problem::new(&code::NOT_FOUND))?;
+    end_own(&site, &caller, bearer.loaded.user.id, &id).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// Ends a session that its owner names.
+pub(super) async fn end_own(site: &Site, caller: &Caller, owner: UserId, id: &str) -> Answer<()> {
     let end = EndOne {
-        session_id,
-        owner: Some(bearer.loaded.user.id),
+        session_id: id.parse().map_err(|_| Problem::new(&code::NOT_FOUND))?,
+        owner: Some(owner),
         reason: RevokeReason::EndedByUser,
         origin: caller.origin(None),
         by: None,
     };
-    if site.app.sessions.end_one(&end).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::new(&code::NOT_FOUND))
-    }
+    if site.app.sessions.end_one(&end).await? { Ok(()) } else { Err(Problem::new(&code::NOT_FOUND)) }
 }

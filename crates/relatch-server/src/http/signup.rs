@@ -4,9 +4,9 @@ use super::body::{Json, TransportName, body};
 use super::caller::Caller;
 use super::code;
 use super::fields::{DeviceName, PersonName, refused_password};
+use super::login::Entered;
 use super::problem::{Answer, Problem};
-use super::site::Shared;
-use super::token_answer::hand_out;
+use super::site::{Shared, Site};
 use super::views::TokenAnswer;
 use crate::accounts::{SignUp, SignUpRefusal, SignedUp};
 use crate::email::EmailAddress;
@@ -53,11 +53,19 @@ pub(super) async fn signup(
     caller: Caller,
     Json(body): Json<SignupBody>,
 ) -> Answer<Response> {
+    Ok(match begin(&site, &caller, body).await? {
+        Some(entered) => entered.hand_out(StatusCode::CREATED, &site),
+        None => StatusCode::ACCEPTED.into_response(),
+    })
+}
+
+/// Signs somebody up; `None` where the rest happens by mail.
+pub(super) async fn begin(site: &Site, caller: &Caller, body: SignupBody) -> Answer<Option<Entered>> {
     let transport = body.transport.unwrap_or(Transport::Cookie);
     if transport == Transport::Cookie {
         caller.prove_page()?;
     }
-    let device = caller.device(transport, &site);
+    let device = caller.device(transport, site);
     let sign_up = SignUp {
         email: body.email,
         password: body.password,
@@ -67,10 +75,9 @@ pub(super) async fn signup(
     };
     match site.app.accounts.sign_up(sign_up).await? {
         Ok(SignedUp::Opened(tokens)) => {
-            let device = device.as_ref().map(|device| &device.cookie);
-            Ok(hand_out(StatusCode::CREATED, &tokens, device, site.now()))
+            Ok(Some(Entered { tokens: *tokens, device: device.map(|device| device.cookie) }))
         }
-        Ok(SignedUp::MailSent) => Ok(StatusCode::ACCEPTED.into_response()),
+        Ok(SignedUp::MailSent) => Ok(None),
         Err(SignUpRefusal::Disabled) => Err(Problem::new(&code::SIGNUP_DISABLED)),
         Err(SignUpRefusal::EmailTaken) => Err(Problem::new(&code::EMAIL_TAKEN)),
         Err(SignUpRefusal::Password(refusal)) => Err(refused_password("password", refusal)),

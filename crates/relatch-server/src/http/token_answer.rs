@@ -6,7 +6,7 @@ use crate::device::DeviceCookie;
 use crate::sessions::Tokens;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use relatch_core::{Session, Transport};
 use relatch_token::{Seconds, Timestamp};
 
@@ -22,14 +22,19 @@ pub fn hand_out(
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if !is_body {
-        let max_age = max_age(&tokens.session, now);
-        headers.append(SET_COOKIE, cookies::refresh(&tokens.refresh_token, max_age));
-        headers.append(SET_COOKIE, cookies::hint(tokens.session.id, tokens.generation, max_age));
-        if let Some(device) = device {
-            headers.append(SET_COOKIE, cookies::device(&device.value()));
-        }
+        set_cookies(headers, tokens, device, now);
     }
     response
+}
+
+/// Sets the cookies of the cookie transport; `device` where a browser's session begins.
+pub fn set_cookies(headers: &mut HeaderMap, tokens: &Tokens, device: Option<&DeviceCookie>, now: Timestamp) {
+    let max_age = max_age(&tokens.session, now);
+    headers.append(SET_COOKIE, cookies::refresh(&tokens.refresh_token, max_age));
+    headers.append(SET_COOKIE, cookies::hint(tokens.session.id, tokens.generation, max_age));
+    if let Some(device) = device {
+        headers.append(SET_COOKIE, cookies::device(&device.value()));
+    }
 }
 
 /// How long the cookies live: as long as the session would if nobody came back, or until the window closes.
