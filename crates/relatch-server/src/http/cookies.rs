@@ -11,6 +11,8 @@ pub struct Cookies {
     pub refresh: Vec<Secret<String>>,
     /// Every different device cookie.
     pub device: Vec<Secret<String>>,
+    /// Whether the readable hint is there.
+    pub has_hint: bool,
 }
 
 impl Cookies {
@@ -21,6 +23,7 @@ impl Cookies {
         for pair in lines.flat_map(|line| line.split(|byte| *byte == b';')) {
             let Some(at) = pair.iter().position(|byte| *byte == b'=') else { continue };
             let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
+            cookies.has_hint |= name == HINT.as_bytes();
             let known = match name {
                 name if name == REFRESH.as_bytes() => &mut cookies.refresh,
                 name if name == DEVICE.as_bytes() => &mut cookies.device,

@@ -1,4 +1,4 @@
-//! Looking at a refresh token without presenting it (RFC 7662, hosted pages): nothing is ever written.
+//! Looking at a refresh token without presenting it (RFC 7662): nothing is ever written.
 
 use super::{Doubt, Sessions};
 use relatch_core::{Verdict, place};

@@ -8,12 +8,14 @@ mod choose;
 mod end;
 mod inspect;
 mod open;
+mod peek;
 mod refresh;
 
 pub use bearer::{Bearer, BearerProblem};
 pub use end::{EndAll, EndOne};
 pub use inspect::Inspection;
 pub use open::{LifetimePolicy, Opening};
+pub use peek::Peek;
 pub use refresh::{RefreshRefusal, RefreshRequest};
 
 use crate::environment::{Clock, Entropy, EntropyExt};
