@@ -1,0 +1,89 @@
+/** `relatch/axios`: the pair of interceptors that people write by hand, with what they forget. */
+
+import type { AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
+import type { AuthError, Client } from './types.js';
+
+declare module 'axios' {
+  interface AxiosRequestConfig {
+    /** Sends this request as it is: no access token, no refresh. */
+    skipAuth?: boolean;
+  }
+}
+
+/**
+ * Makes an axios instance send the access token where the client's `origins` allow it. A 401 is refreshed away,
+ * once for all who wait, and the request sent a second time; what comes then is final. Answers how to detach.
+ *
+ * The second time it passes none of your request interceptors, and its answer passes each of the others once. A
+ * stream can't be sent twice: it gets a token that lives for another minute, and you its 401 as it came.
+ */
+export function attachAxios(instance: AxiosInstance, client: Client): () => void {
+  // Without interceptors: nothing that is sent through it can loop.
+  const bare = instance.create();
+
+  const request = instance.interceptors.request.use(async (config: Ours) => {
+    const { headers, relatch: old } = config;
+    const given = headers.get('Authorization');
+    // A header of the caller's stays; one of ours is back where somebody sends an old config again.
+    if (config.skipAuth || (given && given != `Bearer ${old}`) || !client.allows(instance.getUri(config))) return config;
+    const options = { ...signalOf(config), ...(isStream(config.data) && { minValidity: STREAM_SECONDS }) };
+    const token = await client.getToken(options).catch((error: AuthError) => {
+      // Nobody is signed in, which is for the API to judge. Anything else is no reason to go without.
+      if (error.name != 'AuthError' || error.retryable) throw error;
+    });
+    if (token) headers.set('Authorization', `Bearer ${token}`);
+    else headers.delete('Authorization');
+    config.relatch = token;
+    return config;
+  });
+
+  /** The answer of the second time, or undefined where there is none. */
+  async function again({ config, headers, status }: AxiosResponse): Promise<AxiosResponse | undefined> {
+    const { relatch: used, data } = config as Ours;
+    const why = String(headers['www-authenticate']);
+    if (status != 401 || !used || isStream(data) || (/error=/.test(why) && !/invalid_token/.test(why))) return;
+    const signal = signalOf(config);
+    const current = () => client.getToken(signal);
+    const renewed = async () => {
+      const token = await current();
+      // Somebody else may have refreshed while this request was under way.
+      return token != used ? token : client.refresh({ reason: 'unauthorized', ...signal }).then(current);
+    };
+    // An aborted call goes on to axios, which says so in its own way.
+    const token = await renewed().catch(() => config.signal?.aborted && used);
+    if (!token) return;
+    config.headers.set('Authorization', `Bearer ${token}`);
+    (config as Ours).relatch = token;
+    // What was sent is sent: the body has been transformed before.
+    return bare.request({ ...config, transformRequest: (data: unknown) => data });
+  }
+
+  const response = instance.interceptors.response.use(
+    async (response) => (await again(response)) ?? response,
+    async (error) => {
+      const response = error?.response && (await again(error.response));
+      if (response) return response;
+      throw error;
+    },
+  );
+
+  return () => {
+    instance.interceptors.request.eject(request);
+    instance.interceptors.response.eject(response);
+  };
+}
+
+/** A request's config, with the token that it was sent with. */
+type Ours = InternalAxiosRequestConfig & { relatch?: string | void };
+
+function signalOf({ signal }: InternalAxiosRequestConfig): { signal?: AbortSignal } {
+  return signal ? { signal: signal as AbortSignal } : {};
+}
+
+function isStream(data: unknown): boolean {
+  const { pipe, getReader } = (data ?? {}) as { pipe?: unknown; getReader?: unknown };
+  return !!(pipe || getReader);
+}
+
+/** How long the token of a request that can't be repeated shall live. */
+const STREAM_SECONDS = 60;
