@@ -33,11 +33,27 @@ pub(crate) async fn refresh(
     connections: usize,
     span: Duration,
 ) -> anyhow::Result<Seen> {
+    refresh_at("/auth/refresh", address, tokens, connections, span).await
+}
+
+/// The same at the route of the alternative that does nothing.
+pub(crate) async fn echo(address: SocketAddr, connections: usize, span: Duration) -> anyhow::Result<Seen> {
+    let mut tokens = vec!["t".repeat(TOKEN_CHARS); connections];
+    refresh_at("/plain/auth/refresh", address, &mut tokens, connections, span).await
+}
+
+async fn refresh_at(
+    path: &'static str,
+    address: SocketAddr,
+    tokens: &mut Vec<String>,
+    connections: usize,
+    span: Duration,
+) -> anyhow::Result<Seen> {
     let shares = deal(std::mem::take(tokens), connections);
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     for share in shares {
-        tasks.spawn(refresh_on_one(address, share, start + span));
+        tasks.spawn(refresh_on_one(path, address, share, start + span));
     }
     let mut latencies = Vec::new();
     while let Some(done) = tasks.join_next().await {
@@ -51,6 +67,7 @@ pub(crate) async fn refresh(
 }
 
 async fn refresh_on_one(
+    path: &'static str,
     address: SocketAddr,
     mut tokens: Vec<String>,
     until: Instant,
@@ -63,7 +80,7 @@ async fn refresh_on_one(
         next += 1;
         let body = format!(r#"{{"refresh_token":"{}"}}"#, tokens[place]);
         let sent = Instant::now();
-        let (status, answer) = connection.post("/auth/refresh", &body).await?;
+        let (status, answer) = connection.post(path, &body).await?;
         latencies.push(sent.elapsed());
         anyhow::ensure!(status == 200, "a refresh was answered {status}: {answer}");
         tokens[place] =
@@ -159,3 +176,6 @@ fn deal(tokens: Vec<String>, hands: usize) -> Vec<Vec<String>> {
     }
     dealt
 }
+
+/// As long as a refresh token of ours.
+const TOKEN_CHARS: usize = 130;

@@ -20,62 +20,63 @@ const STRICT: [(&str, &str); 4] = [
 /// The default windows.
 const USUAL: [(&str, &str); 3] = [STRICT[1], STRICT[2], STRICT[3]];
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
+/// Stored sessions, where their number is not what is measured.
+const SESSIONS: usize = 10_000;
 /// Sessions that are refreshed; so many that each waits for its turn.
 const ACTIVE: usize = 2048;
 
 pub(crate) async fn measure(measure: &Measure, report: &mut Report) -> anyhow::Result<()> {
-    let strict = refreshes(measure, report, "every one a durable rotation", &STRICT).await?;
-    refreshes(measure, report, "default windows", &USUAL).await?;
-    let alternative = alternative(measure, report).await?;
-    for ((connections, ours), theirs) in CONNECTIONS.iter().zip(&strict).zip(&alternative) {
-        let factor = round(ours / theirs);
-        report.row(format!("refreshes, ours ÷ row per token, {connections} connections"), factor);
-    }
+    side_by_side(measure, report).await?;
+    usual(measure, report).await?;
     logins(measure, report).await?;
     stored(measure, report).await
 }
 
-async fn refreshes(
-    measure: &Measure,
-    report: &mut Report,
-    how: &str,
-    settings: &[(&str, &str)],
-) -> anyhow::Result<Vec<f64>> {
+/// Ours, a row per token, and HTTP alone, in turns: a disk is not as fast in one minute as in the next.
+async fn side_by_side(measure: &Measure, report: &mut Report) -> anyhow::Result<()> {
     let database = measure.fresh_folder("refreshes")?.join("relatch.db");
-    let mut tokens = filled(&database, 10_000).await?;
-    let server = Server::relatch(&measure.relatch, &database, settings).await?;
-    let idle = server.memory_mb()?;
-    let mut medians = Vec::new();
+    let mut tokens = filled(&database, SESSIONS).await?;
+    let ours = Server::relatch(&measure.relatch, &database, &STRICT).await?;
+    let idle = ours.memory_mb()?;
+    let database = measure.fresh_folder("alternative")?.join("tokens.db");
+    let theirs = Server::alternative(&database, SESSIONS).await?;
+    let mut their_tokens: Vec<String> = (0..ACTIVE).map(|n| format!("token-{n}")).collect();
     for connections in CONNECTIONS {
-        let seen = repeat(measure, &server, &mut tokens, connections).await?;
-        medians.push(row(
+        let (mut rotating, mut per_token, mut plain) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..measure.runs {
+            rotating.push(load::refresh(ours.address, &mut tokens, connections, measure.span).await?);
+            per_token
+                .push(load::refresh(theirs.address, &mut their_tokens, connections, measure.span).await?);
+            plain.push(load::echo(theirs.address, connections, measure.span).await?);
+        }
+        row(
             report,
-            &format!("refreshes per second over HTTP, {how}, {connections} connections"),
-            &seen,
-        ));
+            &format!("refreshes per second, every one a durable rotation, {connections} connections"),
+            &rotating,
+        );
+        row(report, &format!("the same, row per token, {connections} connections"), &per_token);
+        row(report, &format!("HTTP and JSON alone, {connections} connections"), &plain);
+        let pairs = rotating.iter().zip(&per_token);
+        let ratios = pairs.map(|(ours, theirs)| ours.per_second / theirs.per_second).collect();
+        report.row(format!("ours ÷ row per token, {connections} connections"), Runs::new(ratios));
     }
     report.row(
-        format!("resident memory in MB, idle, then under load ({how})"),
-        format!("{} / {}", round(idle), round(server.memory_mb()?)),
+        "resident memory in MB, idle, then under load",
+        format!("{} / {}", round(idle), round(ours.memory_mb()?)),
     );
-    server.stop().await?;
-    Ok(medians)
+    ours.stop().await
 }
 
-async fn alternative(measure: &Measure, report: &mut Report) -> anyhow::Result<Vec<f64>> {
-    let database = measure.fresh_folder("alternative")?.join("tokens.db");
-    let server = Server::alternative(&database, 10_000).await?;
-    let mut tokens: Vec<String> = (0..ACTIVE).map(|n| format!("token-{n}")).collect();
-    let mut medians = Vec::new();
+/// With the windows as they are configured by default, where most of a busy client's refreshes write nothing.
+async fn usual(measure: &Measure, report: &mut Report) -> anyhow::Result<()> {
+    let database = measure.fresh_folder("refreshes")?.join("relatch.db");
+    let mut tokens = filled(&database, SESSIONS).await?;
+    let server = Server::relatch(&measure.relatch, &database, &USUAL).await?;
     for connections in CONNECTIONS {
         let seen = repeat(measure, &server, &mut tokens, connections).await?;
-        medians.push(row(
-            report,
-            &format!("refreshes per second over HTTP, row per token, {connections} connections"),
-            &seen,
-        ));
+        row(report, &format!("refreshes per second, default windows, {connections} connections"), &seen);
     }
-    Ok(medians)
+    server.stop().await
 }
 
 async fn repeat(
@@ -101,7 +102,7 @@ fn row(report: &mut Report, what: &str, seen: &[Seen]) -> f64 {
 /// Logins per second, and what 200 that wait do to refreshes.
 async fn logins(measure: &Measure, report: &mut Report) -> anyhow::Result<()> {
     let database = measure.fresh_folder("logins")?.join("relatch.db");
-    let mut tokens = filled(&database, 10_000).await?;
+    let mut tokens = filled(&database, SESSIONS).await?;
     let server = Server::relatch(&measure.relatch, &database, &STRICT).await?;
     let account = r#"{"email":"ada@example.com","password":"correct horse battery","transport":"body"}"#;
     let (status, answer) =
