@@ -37,11 +37,17 @@ pub enum EventKind {
     UserDisabled,
     /// An operator enabled the user again.
     UserEnabled,
+    /// A code to move the account to another address was mailed to that address.
+    EmailChangeRequested,
+    /// The account moved to another address, which was proved by that code.
+    EmailChanged,
+    /// The account was deleted.
+    UserDeleted,
 }
 
 impl EventKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::SignedUp,
         Self::Login,
         Self::LoginFailed,
@@ -59,6 +65,9 @@ impl EventKind {
         Self::EmailVerified,
         Self::UserDisabled,
         Self::UserEnabled,
+        Self::EmailChangeRequested,
+        Self::EmailChanged,
+        Self::UserDeleted,
     ];
 
     /// The word for it on the wire.
@@ -81,6 +90,9 @@ impl EventKind {
             Self::EmailVerified => "email_verified",
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",
+            Self::EmailChangeRequested => "email_change_requested",
+            Self::EmailChanged => "email_changed",
+            Self::UserDeleted => "user_deleted",
         }
     }
 

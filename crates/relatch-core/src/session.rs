@@ -174,11 +174,13 @@ pub enum RevokeReason {
     RevokedByClient,
     /// The person logged in again in the same browser.
     Replaced,
+    /// The account was deleted.
+    UserDeleted,
 }
 
 impl RevokeReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Logout,
         Self::LogoutAll,
         Self::EndedByUser,
@@ -189,6 +191,7 @@ impl RevokeReason {
         Self::UserDisabled,
         Self::RevokedByClient,
         Self::Replaced,
+        Self::UserDeleted,
     ];
 
     /// The word for it on the wire and in the audit.
@@ -204,6 +207,7 @@ impl RevokeReason {
             Self::UserDisabled => "user_disabled",
             Self::RevokedByClient => "revoked_by_client",
             Self::Replaced => "replaced",
+            Self::UserDeleted => "user_deleted",
         }
     }
 

@@ -29,6 +29,12 @@ pub struct MailError(String);
 pub trait Mailer: Send + Sync {
     /// Hands a message on, durably.
     fn send(&self, message: &Message, now: Timestamp) -> Result<(), MailError>;
+
+    /// Whether there is anything that could carry a message. Where there isn't, nobody tries: the start says
+    /// so once, and not every message.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// No mail leaves: nothing is configured that could carry it.
@@ -38,6 +44,10 @@ pub struct NoMail;
 impl Mailer for NoMail {
     fn send(&self, _: &Message, _: Timestamp) -> Result<(), MailError> {
         Err(MailError("no mail is configured; set `mail.directory`".to_owned()))
+    }
+
+    fn is_there(&self) -> bool {
+        false
     }
 }
 

@@ -4,9 +4,10 @@ use crate::error::Fault;
 use crate::events::{self, Scope};
 use crate::store::{READ_ROWS, SqliteStore, yield_now};
 use crate::{keys, links, user_row, users};
+use relatch_core::Origin;
 use relatch_store::{
-    AccountStore, ApiKey, CreateUser, Event, EventFilter, EventStore, KeyStore, Link, LinkHash, LinkPurpose,
-    NewEvent, NewUser, OauthClient, PasswordHash, SigningKeyRecord, StoreError, User, UserKey,
+    AccountStore, ApiKey, CreateUser, EmailChange, Event, EventFilter, EventStore, KeyStore, Link, LinkHash,
+    LinkPurpose, NewEvent, NewUser, OauthClient, PasswordHash, SigningKeyRecord, StoreError, User, UserKey,
 };
 use relatch_token::{ClientId, Timestamp, UserId};
 use rusqlite::Row;
@@ -64,6 +65,15 @@ impl AccountStore for SqliteStore {
 
     async fn verify_email(&self, hash: LinkHash, event_at: Timestamp) -> Result<Option<UserId>, StoreError> {
         self.writer.write("verify_email", move |conn| links::verify_email(conn, hash, event_at)).await
+    }
+
+    async fn change_email(
+        &self,
+        hash: LinkHash,
+        at: Timestamp,
+        origin: Origin,
+    ) -> Result<EmailChange, StoreError> {
+        self.writer.write("change_email", move |conn| links::change_email(conn, hash, at, origin)).await
     }
 }
 

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 /// Adds an event of a user who is there.
 pub(crate) fn add(conn: &Connection, event: &NewEvent) -> Result<(), Fault> {
-    let Some(user_key) = user_row::key_of(conn, event.user_id)? else { return Ok(()) };
+    let Some(user_key) = user_row::living_key_of(conn, event.user_id)? else { return Ok(()) };
     // Not interned: an event may be caused by strangers, who could fill the dictionary.
     let user_agent =
         event.origin.user_agent.as_deref().map(|text| USER_AGENTS.find(conn, text)).transpose()?;

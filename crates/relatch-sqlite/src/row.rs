@@ -67,6 +67,15 @@ impl Identity {
     }
 }
 
+/// SQL for `identity` without its address: 33 bytes, and the device's 8 where the flag says so. The flags are
+/// the 33rd byte, and the only flag is that one.
+macro_rules! identity_without_address {
+    () => {
+        "substr(identity, 1, CASE WHEN substr(identity, 33, 1) = x'00' THEN 33 ELSE 41 END)"
+    };
+}
+pub(crate) use identity_without_address;
+
 /// `version (4) · generation (6) · nonce (8) · parent (8) · time (6) · flags (1) · attempt (8, zero where none)`.
 ///
 /// Always as long, so that moving the head never moves a row.

@@ -5,7 +5,7 @@ use crate::dictionary::Cache;
 use crate::error::OpenError;
 use crate::readers::Readers;
 use crate::writer::Writer;
-use crate::{feed, metric, open, sessions, subject, sweep};
+use crate::{feed, metric, open, sessions, subject, sweep, users};
 use relatch_core::{Session, Update};
 use relatch_store::{
     Change, Commit, Cursor, FeedEntry, Loaded, NewSession, SessionStore, Store, StoreError, SubjectChange,
@@ -187,8 +187,11 @@ impl SessionStore for SqliteStore {
             self.remove_in_steps(most, move |conn, rows| sweep::remove_feed(conn, &order, rows)).await?;
         let links =
             self.remove_in_steps(most, move |conn, rows| crate::links::sweep(conn, order.now, rows)).await?;
-        let is_round_done = is_end && [events, feed, links].iter().all(|left| *left < most as u64);
-        Ok(Swept { sessions, events, feed, links, is_round_done })
+        let gone_before = order.events_before;
+        let users =
+            self.remove_in_steps(most, move |conn, rows| users::sweep(conn, gone_before, rows)).await?;
+        let is_round_done = is_end && [events, feed, links, users].iter().all(|left| *left < most as u64);
+        Ok(Swept { sessions, events, feed, links, users, is_round_done })
     }
 
     async fn changes_since(&self, after: Cursor, limit: usize) -> Result<Vec<FeedEntry>, StoreError> {

@@ -4,7 +4,7 @@ use crate::dictionary::Cache;
 use crate::error::Fault;
 use crate::row::{IdParts, pack_head};
 use crate::sessions::each_of;
-use crate::{events, feed, links, user_row};
+use crate::{events, feed, links, user_row, users};
 use relatch_core::{Epoch, Session, Version};
 use relatch_store::{FeedSubject, LinkPurpose, SubjectChange, SubjectEnd, SubjectUpdate};
 use rusqlite::{Connection, named_params};
@@ -31,6 +31,9 @@ pub(crate) fn revoke(conn: &Connection, change: &SubjectChange) -> Result<Subjec
     }
     move_epoch(conn, user_key, epoch, change)?;
     events::add(conn, &change.event)?;
+    if let Some(SubjectUpdate::Delete) = change.update {
+        users::delete(conn, user_key, change.at)?;
+    }
     let keep = kept.map(|session| session.id);
     feed::add(conn, change.at, &FeedSubject::User { user_id: change.user_id, keep })?;
     Ok(SubjectEnd::Done { revoked: live - u64::from(keep.is_some()), epoch })
@@ -39,7 +42,7 @@ pub(crate) fn revoke(conn: &Connection, change: &SubjectChange) -> Result<Subjec
 /// How many sessions are live, and among them the one that goes on, where the user may stay.
 fn count_live(conn: &Connection, change: &SubjectChange) -> Result<(u64, Option<Session>), Fault> {
     let keep = match change.update {
-        Some(SubjectUpdate::Disable) => None,
+        Some(SubjectUpdate::Disable | SubjectUpdate::Delete) => None,
         _ => change.keep,
     };
     let (mut live, mut kept) = (0, None);
@@ -74,7 +77,7 @@ fn carry_over(conn: &Connection, session: &Session, epoch: Epoch) -> Result<(), 
 fn move_epoch(conn: &Connection, user_key: i64, epoch: Epoch, change: &SubjectChange) -> Result<(), Fault> {
     let at = change.at.as_millis();
     let (password, verified_at, disabled_at) = match &change.update {
-        None => (None, None, None),
+        None | Some(SubjectUpdate::Delete) => (None, None, None),
         Some(SubjectUpdate::Password(password)) => (Some(password), None, None),
         Some(SubjectUpdate::PasswordByLink(password, _)) => (Some(password), Some(at), None),
         Some(SubjectUpdate::Disable) => (None, None, Some(at)),

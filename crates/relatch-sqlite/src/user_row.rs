@@ -56,15 +56,25 @@ pub(crate) fn read_id(row: &Row<'_>, column: usize) -> Result<UserId, Fault> {
     Ok(UserId::from_bytes(row.get(column)?))
 }
 
-/// The number by which other tables know a user.
+/// The number by which other tables know a user, deleted ones included.
 pub(crate) fn key_of(conn: &Connection, id: UserId) -> Result<Option<i64>, Fault> {
     let mut find = conn.prepare_cached("SELECT key FROM users WHERE id = ?1")?;
     Ok(find.query_row([&id.as_bytes()[..]], |row| row.get(0)).optional()?)
 }
 
+/// The number of a user who isn't deleted.
+pub(crate) fn living_key_of(conn: &Connection, id: UserId) -> Result<Option<i64>, Fault> {
+    let mut find = conn.prepare_cached("SELECT key FROM users WHERE id = ?1 AND deleted_at IS NULL")?;
+    Ok(find.query_row([&id.as_bytes()[..]], |row| row.get(0)).optional()?)
+}
+
 /// That number and the user's standing.
 pub(crate) fn standing_of(conn: &Connection, id: UserId) -> Result<Option<(i64, Standing)>, Fault> {
-    let sql = concat!("SELECT ", standing_columns!(), ", u.key FROM users u WHERE u.id = ?1");
+    let sql = concat!(
+        "SELECT ",
+        standing_columns!(),
+        ", u.key FROM users u WHERE u.id = ?1 AND u.deleted_at IS NULL"
+    );
     let mut find = conn.prepare_cached(sql)?;
     let mut rows = find.query([&id.as_bytes()[..]])?;
     match rows.next()? {
@@ -81,7 +91,13 @@ pub(crate) fn find<T>(
 ) -> Result<Option<(User, T)>, Fault> {
     macro_rules! by {
         ($column:literal) => {
-            concat!("SELECT ", user_columns!(), ", u.password FROM users u WHERE u.", $column, " = ?1")
+            concat!(
+                "SELECT ",
+                user_columns!(),
+                ", u.password FROM users u WHERE u.deleted_at IS NULL AND u.",
+                $column,
+                " = ?1"
+            )
         };
     }
     let (sql, value): (_, &dyn ToSql) = match key {

@@ -4,8 +4,9 @@ use crate::error::Fault;
 use crate::feed::row_count;
 use crate::user_row::user_columns;
 use crate::{events, user_row};
+use relatch_core::RevokeReason;
 use relatch_store::{CreateUser, NewEvent, NewUser, PasswordHash, StoreError, User};
-use relatch_token::UserId;
+use relatch_token::{Timestamp, UserId};
 use rusqlite::{Connection, named_params};
 
 pub(crate) fn create(conn: &Connection, new: &NewUser) -> Result<CreateUser, Fault> {
@@ -52,7 +53,11 @@ pub(crate) fn list(conn: &Connection, after: Option<UserId>, limit: usize) -> Re
         None => 0,
         Some(last) => user_row::key_of(conn, last)?.unwrap_or(i64::MAX),
     };
-    let sql = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.key > ?1 ORDER BY u.key LIMIT ?2");
+    let sql = concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM users u WHERE u.key > ?1 AND u.deleted_at IS NULL ORDER BY u.key LIMIT ?2"
+    );
     let mut select = conn.prepare_cached(sql)?;
     let mut rows = select.query((after, row_count(limit.min(PAGE_MAX))))?;
     let mut users = Vec::new();
@@ -82,6 +87,42 @@ pub(crate) fn enable(conn: &Connection, user: UserId, event: &NewEvent) -> Resul
     if changed == 1 { events::add(conn, event) } else { Ok(()) }
 }
 
+/// Leaves of a user what their dead sessions and their events need: no more than an id. The caller moves the
+/// epoch.
+pub(crate) fn delete(conn: &Connection, user_key: i64, at: Timestamp) -> Result<(), Fault> {
+    let at = at.as_millis();
+    conn.prepare_cached("DELETE FROM links WHERE user_key = ?1")?.execute([user_key])?;
+    conn.prepare_cached(FORGET_SESSIONS)?.execute((user_key, at, RevokeReason::UserDeleted.number()))?;
+    conn.prepare_cached(FORGET_EVENTS)?.execute([user_key])?;
+    conn.prepare_cached(FORGET_USER)?.execute((user_key, at))?;
+    Ok(())
+}
+
+/// Removes what is left of users who were deleted before a time, where nothing speaks of them any more.
+pub(crate) fn sweep(conn: &Connection, deleted_before: Timestamp, most: usize) -> Result<u64, Fault> {
+    let left = conn.prepare_cached(SWEEP)?.execute((deleted_before.as_millis(), row_count(most)))?;
+    Ok(left as u64)
+}
+
+const FORGET_SESSIONS: &str = concat!(
+    "UPDATE sessions SET user_agent = NULL, device_name = NULL, claims = NULL, identity = ",
+    crate::row::identity_without_address!(),
+    ", revoked_at = coalesce(revoked_at, ?2), revoked_reason = coalesce(revoked_reason, ?3) WHERE user_key = ?1"
+);
+const FORGET_EVENTS: &str =
+    "UPDATE events SET ip = NULL, user_agent = NULL, device_name = NULL WHERE user_key = ?1";
+const FORGET_USER: &str = "
+    UPDATE users SET email = NULL, email_key = NULL, email_verified_at = NULL, name = NULL, external_id = NULL,
+        password = NULL, disabled_at = NULL, deleted_at = ?2
+    WHERE key = ?1";
+const SWEEP: &str = "
+    DELETE FROM users WHERE key IN (
+        SELECT u.key FROM users u
+        WHERE u.deleted_at < ?1
+            AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.user_key = u.key)
+            AND NOT EXISTS (SELECT 1 FROM events e WHERE e.user_key = u.key)
+        LIMIT ?2
+    )";
 const INSERT: &str = "
     INSERT INTO users (id, email, email_key, email_verified_at, name, external_id, created_at, epoch, moved_at,
         moved_reason, disabled_at, password)

@@ -1,7 +1,7 @@
 //! Accounts: people, their passwords and the links that were mailed to them.
 
 use crate::{NewEvent, StoreError};
-use relatch_core::{Epoch, RevokeReason, Standing};
+use relatch_core::{Epoch, Origin, RevokeReason, Standing};
 use relatch_token::{Secret, SessionId, Timestamp, UserId};
 
 /// A password hash as a PHC string (or an imported one of another spelling).
@@ -33,6 +33,15 @@ pub struct UserEmail {
     pub unique_key: String,
     /// When it was proved to be theirs.
     pub verified_at: Option<Timestamp>,
+}
+
+/// A mail address that a link was sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkAddress {
+    /// As the person wrote it.
+    pub address: String,
+    /// Its normal form.
+    pub unique_key: String,
 }
 
 /// What finds a user.
@@ -79,9 +88,14 @@ pub enum LinkPurpose {
     ResetPassword,
     /// Proving the address.
     VerifyEmail,
+    /// Moving the account to the address that the link was mailed to.
+    ChangeEmail,
 }
 
 /// A link that was mailed: single use, short-lived.
+///
+/// One to set a password or to prove the address is good only as long as the account is at the address that it
+/// was mailed to, whatever happens while it is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Recognises it.
@@ -90,7 +104,10 @@ pub struct Link {
     pub purpose: LinkPurpose,
     /// For whom.
     pub user_id: UserId,
-    /// The user's epoch when it was made: a later password change kills older reset links.
+    /// Where it was mailed to: the user's address, or the one that it is to become.
+    pub to: LinkAddress,
+    /// The user's epoch when it was made: a later password change kills older links, but those that only
+    /// prove the address.
     pub epoch: Epoch,
     /// Until when.
     pub expires_at: Timestamp,
@@ -124,6 +141,10 @@ pub enum SubjectUpdate {
     PasswordByLink(PasswordHash, LinkHash),
     /// The user may not come back.
     Disable,
+    /// The account goes for good, with everything personal: address, name, external id, password and links;
+    /// of its sessions and events the network address, user agent, device name and claims, the event that
+    /// tells of it included. What is left are ids, kinds and times, until the sweep takes those too.
+    Delete,
 }
 
 /// How ending all sessions of a user ended.
@@ -140,7 +161,21 @@ pub enum SubjectEnd {
     Conflict,
 }
 
+/// How moving an account to another address ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailChange {
+    /// Moved; the address is proved.
+    Done(UserId),
+    /// The address is another user's by now: nothing was written.
+    Taken,
+    /// The link isn't good: nothing was written.
+    BadLink,
+}
+
 /// Accounts, behind promises.
+///
+/// A deleted user ([`SubjectUpdate::Delete`]) is nobody to every verb here: not found, not listed, and changed
+/// by none. Their id is never given again, their address and external id may be.
 #[async_trait::async_trait]
 pub trait AccountStore: Send + Sync {
     /// Makes a user whose address and external id are nobody else's.
@@ -181,4 +216,14 @@ pub trait AccountStore: Send + Sync {
     /// Uses up a link, marks the address as proved and writes the event that tells of it
     /// ([`relatch_core::EventKind::EmailVerified`]). [`None`] where the link isn't good.
     async fn verify_email(&self, hash: LinkHash, event_at: Timestamp) -> Result<Option<UserId>, StoreError>;
+
+    /// Uses up a link of [`LinkPurpose::ChangeEmail`]: the account moves to the address that the link was
+    /// mailed to, which is proved thereby, all other links of the user are void, and the event tells of it
+    /// ([`relatch_core::EventKind::EmailChanged`]). Sessions live on.
+    async fn change_email(
+        &self,
+        hash: LinkHash,
+        at: Timestamp,
+        origin: Origin,
+    ) -> Result<EmailChange, StoreError>;
 }

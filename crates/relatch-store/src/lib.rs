@@ -14,8 +14,8 @@ pub mod memory;
 mod session_store;
 
 pub use account_store::{
-    AccountStore, CreateUser, Link, LinkHash, LinkPurpose, NewUser, PasswordHash, SubjectChange, SubjectEnd,
-    SubjectUpdate, User, UserEmail, UserKey,
+    AccountStore, CreateUser, EmailChange, Link, LinkAddress, LinkHash, LinkPurpose, NewUser, PasswordHash,
+    SubjectChange, SubjectEnd, SubjectUpdate, User, UserEmail, UserKey,
 };
 pub use error::StoreError;
 pub use event::{Cursor, Event, EventFilter, EventStore, NewEvent};

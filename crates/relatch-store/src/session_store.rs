@@ -70,6 +70,8 @@ pub struct Swept {
     pub feed: u64,
     /// Links that left.
     pub links: u64,
+    /// Deleted users of whom neither sessions nor events were left.
+    pub users: u64,
     /// Whether the sweep has come round to the start: the caller can rest.
     pub is_round_done: bool,
 }

@@ -6,7 +6,7 @@ use crate::environment::EntropyExt;
 use crate::mail::Message;
 use crate::sessions::Doubt;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use relatch_store::{Link, LinkHash, LinkPurpose, User};
+use relatch_store::{Link, LinkAddress, LinkHash, LinkPurpose, User, UserEmail};
 use relatch_token::{Seconds, Secret};
 use sha2::{Digest, Sha256};
 
@@ -40,9 +40,22 @@ impl Accounts {
         Ok(self.parts.store.verify_email(token.hash(), self.now()).await?.is_some())
     }
 
-    /// Makes a link and mails it. A user without an address gets none.
+    /// Makes a link and mails it to the user's address. A user without an address gets none.
     pub(super) async fn mail_link(&self, user: &User, purpose: LinkPurpose) -> Result<(), Doubt> {
-        let Some(email) = &user.email else { return Ok(()) };
+        let Some(UserEmail { address, unique_key, .. }) = user.email.clone() else { return Ok(()) };
+        self.mail_link_to(user, purpose, LinkAddress { address, unique_key }).await
+    }
+
+    /// Makes a link and mails it to that address. Where no mail leaves, there is no link either.
+    pub(super) async fn mail_link_to(
+        &self,
+        user: &User,
+        purpose: LinkPurpose,
+        to: LinkAddress,
+    ) -> Result<(), Doubt> {
+        if !self.can_mail() {
+            return Ok(());
+        }
         let token = LinkToken(Secret::new(self.parts.surroundings.entropy.array()));
         let (path, subject, life, what) = match purpose {
             LinkPurpose::ResetPassword => {
@@ -51,11 +64,19 @@ impl Accounts {
             LinkPurpose::VerifyEmail => {
                 ("verify", "Is this your address?", VERIFY_LIFE, "To confirm that this address is yours")
             }
+            LinkPurpose::ChangeEmail => (
+                "change-email",
+                "Is this your new address?",
+                CHANGE_LIFE,
+                "To move your account to this address",
+            ),
         };
+        let address = to.address.clone();
         let link = Link {
             hash: token.hash(),
             purpose,
             user_id: user.id,
+            to,
             epoch: user.standing.not_before,
             expires_at: self.now() + life,
         };
@@ -74,21 +95,26 @@ impl Accounts {
              If you did not ask {service} for this, do nothing: without the code nothing happens.\n"
         );
         let subject = format!("{subject} – {service}");
-        self.send(Message { to: email.address.clone(), subject, text: Secret::new(text) }).await;
+        self.send(Message { to: address, subject, text: Secret::new(text) }).await;
         Ok(())
+    }
+
+    /// Tells the user something, at the address that they were read with.
+    pub(super) async fn mail_notice(&self, user: &User, subject: &str, text: &str) {
+        let Some(email) = &user.email else { return };
+        let subject = format!("{subject} – {}", self.parts.policy.service_name);
+        self.send(Message { to: email.address.clone(), subject, text: Secret::new(text.to_owned()) }).await;
     }
 
     /// Tells somebody who signed up again that they have an account.
     pub(super) async fn mail_reminder(&self, user: &User) -> Result<(), Doubt> {
-        let Some(email) = &user.email else { return Ok(()) };
         let policy = &self.parts.policy;
         let text = format!(
             "Somebody, perhaps you, signed up to {} with this address, which has an account already.\n\n\
              Log in at {} or ask there for a new password.\n",
             policy.service_name, policy.public_url,
         );
-        let subject = format!("You have an account – {}", policy.service_name);
-        self.send(Message { to: email.address.clone(), subject, text: Secret::new(text) }).await;
+        self.mail_notice(user, "You have an account", &text).await;
         Ok(())
     }
 }
@@ -96,6 +122,8 @@ impl Accounts {
 const PREFIX: &str = "rll_";
 /// NIST SP 800-63B §4.2.2.2 allows a day for a mailed recovery code; an hour is enough to read a mail.
 const RESET_LIFE: Seconds = Seconds(3600);
+/// As for a reset: who holds the code gets the account's address.
+const CHANGE_LIFE: Seconds = Seconds(3600);
 /// A day, since nothing but the address hangs on it.
 const VERIFY_LIFE: Seconds = Seconds(86_400);
 

@@ -2,16 +2,22 @@
 //!
 //! Nothing here tells by text, status or time whether an account exists, but a sign-up in its default mode.
 
+mod change_email;
+mod delete;
 mod link;
 mod log_in;
 mod operate;
 mod password;
+mod proof;
 mod sign_up;
 
+pub use change_email::{ChangeEmail, ChangeEmailRefusal, ConfirmEmailRefusal};
+pub use delete::DeleteAccount;
 pub use link::LinkToken;
 pub use log_in::{LogIn, LoginRefusal};
 pub use operate::{NewAccount, NewAccountRefusal};
 pub use password::{ChangePassword, ChangeRefusal, ResetPassword, ResetRefusal};
+pub use proof::ProofRefusal;
 pub use sign_up::{SignUp, SignUpRefusal, SignedUp};
 
 use crate::environment::EntropyExt;
@@ -172,8 +178,16 @@ impl Accounts {
         });
     }
 
+    /// Whether messages leave this server at all.
+    pub fn can_mail(&self) -> bool {
+        self.parts.mailer.is_there()
+    }
+
     /// Hands a message to the mailer, which may block. A failure is logged without the message.
     async fn send(&self, message: Message) {
+        if !self.can_mail() {
+            return;
+        }
         let (mailer, now) = (Arc::clone(&self.parts.mailer), self.now());
         let sent = tokio::task::spawn_blocking(move || mailer.send(&message, now)).await;
         match sent {

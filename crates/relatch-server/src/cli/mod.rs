@@ -162,6 +162,11 @@ pub(crate) enum Users {
         /// `usr_…`, a mail address, or `ext:…`
         user: String,
     },
+    /// Delete a user for good: sessions, password, address, name; ids and times stay in the audit
+    Delete {
+        /// `usr_…`, a mail address, or `ext:…`
+        user: String,
+    },
     /// End all sessions of a user
     Logout {
         /// `usr_…`, a mail address, or `ext:…`

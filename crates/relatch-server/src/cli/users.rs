@@ -1,4 +1,4 @@
-//! `relatch users`: create, import, list, disable, enable, logout.
+//! `relatch users`: create, import, list, disable, enable, delete, logout.
 
 use super::print::{line, table};
 use super::workshop::{BY_OPERATOR, Workshop};
@@ -50,6 +50,12 @@ pub(crate) fn run(common: &Common, command: Users, open_store: &OpenStore) -> an
             let done = workshop.runtime.block_on(workshop.accounts().enable(&wait(&user)?, BY_OPERATOR))?;
             done.with_context(|| no_user(&user))?;
             line("enabled; the sessions from before stay ended");
+        }
+        Users::Delete { user } => {
+            let key = wait(&user)?;
+            let ended =
+                workshop.runtime.block_on(workshop.accounts().delete_by_operator(&key, BY_OPERATOR))?;
+            line(format!("deleted; {} sessions ended", ended.with_context(|| no_user(&user))?));
         }
         Users::Logout { user } => {
             let key = wait(&user)?;

@@ -66,6 +66,27 @@ fn a_hash_on_standard_input_makes_an_account() {
 }
 
 #[test]
+fn a_deleted_person_is_out_at_once_and_may_begin_anew() {
+    let folder = Folder::new();
+    let create = ["users", "create", "--email", "ada@example.com"];
+    let first = folder.run_with_input(&create, PASSWORD).out;
+    let mut server = folder.serve(&[]);
+    let (_, session) = server.log_in("ada@example.com");
+    let token = json!({"refresh_token": session["refresh_token"]});
+    assert_eq!(server.post("/auth/refresh", &token).0, 200);
+    assert_eq!(folder.ask(&["users", "delete", "ada@example.com"]), "deleted; 1 sessions ended\n");
+    assert_eq!(server.post("/auth/refresh", &token).1["code"], "session_revoked");
+    assert_eq!(server.log_in("ada@example.com").0, 401);
+    folder.run_with_input(&["users", "delete", "ada@example.com"], "").assert_refused(&["there is no user"]);
+    assert!(!folder.ask(&["users", "list"]).contains("ada@example.com"));
+    let second = folder.run_with_input(&create, PASSWORD).out;
+    assert_ne!(first, second);
+    assert_eq!(server.log_in("ada@example.com").0, 200);
+    assert_eq!(server.post("/auth/refresh", &token).1["code"], "session_revoked");
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
 fn a_disabled_person_is_out_until_enabled_and_old_sessions_stay_ended() {
     let folder = Folder::new();
     let id = folder.make("ada@example.com");

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod account;
 mod admin_sessions;
 mod admin_users;
 mod bodies;

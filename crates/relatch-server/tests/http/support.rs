@@ -15,6 +15,7 @@ use relatch_store::memory::MemoryStore;
 use relatch_store::{Maintenance, StoreError};
 use relatch_token::Timestamp;
 use reqwest::header::{HeaderMap, SET_COOKIE};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -70,7 +71,7 @@ pub struct Server {
     pub url: String,
     pub store: Arc<MemoryStore>,
     pub mailbox: Arc<DevMailbox>,
-    app: App,
+    pub app: App,
     clock: Arc<HandClock>,
     _stop: oneshot::Sender<()>,
 }
@@ -168,7 +169,7 @@ impl Server {
     pub fn browser(&self) -> Actor {
         Actor {
             base: self.url.clone(),
-            client: Client::builder().pool_max_idle_per_host(1).build().unwrap(),
+            client: Client::builder().pool_max_idle_per_host(1).redirect(Policy::none()).build().unwrap(),
             cookies: BTreeMap::new(),
             origin: Some(self.url.clone()),
             access_token: None,
@@ -178,6 +179,16 @@ impl Server {
     /// A program that isn't a browser.
     pub fn program(&self) -> Actor {
         Actor { origin: None, ..self.browser() }
+    }
+
+    /// The code in the newest mail to that address.
+    pub fn mailed_code_to(&self, to: &str) -> String {
+        let codes = self.mailbox.messages().into_iter().filter_map(|(_, message)| {
+            let text = message.text.expose();
+            let at = text.find("rll_").filter(|_| message.to == to)?;
+            Some(text[at..].split_whitespace().next()?.to_owned())
+        });
+        codes.into_iter().next().unwrap_or_else(|| panic!("no code came to {to}"))
     }
 
     /// The code in the newest mail, once it is there.

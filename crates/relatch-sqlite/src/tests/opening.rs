@@ -3,7 +3,8 @@
 use super::{log_in, open, options, sign_up};
 use crate::checkpoint::wal_path;
 use crate::{OpenError, Options, SqliteStore};
-use relatch_store::{SessionStore, Store};
+use relatch_store::conformance::{START, link, user};
+use relatch_store::{AccountStore, Link, LinkHash, LinkPurpose, SessionStore, Store, User};
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
@@ -70,7 +71,48 @@ fn a_newer_schema_is_refused_by_its_number() {
     drop(open(&path));
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = refusal(&path);
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 2, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_keeps_its_users_and_their_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let (ada, bare) = (user(1), User { email: None, ..user(2) });
+    let [of_ada, of_bare] = [&ada, &bare].map(|user| link(user, LinkPurpose::ResetPassword, 1));
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../migrations/0001_initial.sql")).unwrap();
+    old.execute("INSERT INTO instance (key, id) VALUES (1, ?1)", [[7u8; 16]]).unwrap();
+    for (key, user) in [(1, &ada), (2, &bare)] {
+        let email = user.email.as_ref();
+        old.execute(
+            "INSERT INTO users (key, id, email, email_key, name, created_at, password) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'x')",
+            (
+                key,
+                &user.id.as_bytes()[..],
+                email.map(|it| &it.address),
+                email.map(|it| &it.unique_key),
+                &user.name,
+                user.created_at.as_millis(),
+            ),
+        )
+        .unwrap();
+    }
+    for (key, link) in [(1, &of_ada), (2, &Link { hash: LinkHash([2; 32]), ..of_bare.clone() })] {
+        old.execute(
+            "INSERT INTO links VALUES (?1, 0, ?2, 0, ?3)",
+            (link.hash.0, key, link.expires_at.as_millis()),
+        )
+        .unwrap();
+    }
+    old.pragma_update(None, "application_id", 0x524C_5431).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+
+    let store = open(&path);
+    assert_eq!(store.users(None, 10).await, Ok(vec![ada, bare]));
+    assert_eq!(store.link(of_ada.hash, of_ada.purpose, START).await, Ok(Some(of_ada)));
+    assert_eq!(store.link(LinkHash([2; 32]), LinkPurpose::ResetPassword, START).await, Ok(None));
 }
 
 #[test]

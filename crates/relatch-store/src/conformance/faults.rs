@@ -8,7 +8,7 @@ use crate::conformance::{
     session_id, sign_up, signing_key, user, user_id,
 };
 use crate::{Commit, EventFilter, LinkPurpose, Store, StoreError, SubjectChange, SweepOrder, UserKey};
-use relatch_core::{EventKind, RevokeReason};
+use relatch_core::{EventKind, Origin, RevokeReason};
 use relatch_token::{DeviceHash, SessionId};
 use std::sync::Arc;
 
@@ -125,6 +125,7 @@ async fn every_verb(store: &Arc<dyn Store>, id: SessionId) -> Vec<(&'static str,
         add_link(verifying.clone())
         link(verifying.hash, verifying.purpose, START)
         verify_email(verifying.hash, START)
+        change_email(verifying.hash, START, Origin::default())
         signing_keys()
         add_signing_key(signing_key(70), 1)
         update_signing_key(signing_key(1))

@@ -2,9 +2,9 @@
 
 use crate::conformance::Dice;
 use crate::{
-    ApiKey, Change, ClientKind, Commit, CreateUser, FeedEntry, Link, LinkHash, LinkPurpose, NewEvent,
-    NewSession, NewUser, OauthClient, PasswordHash, SigningKeyRecord, Store, SubjectChange, SubjectEnd,
-    SubjectUpdate, User, UserEmail, UserKey,
+    ApiKey, Change, ClientKind, Commit, CreateUser, FeedEntry, Link, LinkAddress, LinkHash, LinkPurpose,
+    NewEvent, NewSession, NewUser, OauthClient, PasswordHash, SigningKeyRecord, Store, SubjectChange,
+    SubjectEnd, SubjectUpdate, User, UserEmail, UserKey,
 };
 use relatch_core::{
     Authentication, Ended, EventKind, Head, Lifetime, Origin, Revocation, RevokeReason, Session, State,
@@ -168,12 +168,36 @@ pub fn reset(user: UserId, password: PasswordHash, link: LinkHash, at: Timestamp
     }
 }
 
-/// Link `n`, good for an hour from [`START`].
+/// The same, because the account is deleted.
+pub fn delete(user: UserId, at: Timestamp) -> SubjectChange {
+    SubjectChange {
+        reason: RevokeReason::UserDeleted,
+        update: Some(SubjectUpdate::Delete),
+        event: event(EventKind::UserDeleted, user, at),
+        ..end_all(user, at)
+    }
+}
+
+/// The address `Ada.n@Example.org` of user `n`, for a link.
+pub fn address_of(n: u64) -> LinkAddress {
+    let address = format!("Ada.{n}@Example.org");
+    let unique_key = address.to_lowercase();
+    LinkAddress { address, unique_key }
+}
+
+/// Link `n`, good for an hour from [`START`], mailed to the user's own address, where they have one; one to
+/// leave it, to that of user `n` + 1000.
 pub fn link(user: &User, purpose: LinkPurpose, n: u64) -> Link {
+    let own = user.email.clone().filter(|_| purpose != LinkPurpose::ChangeEmail);
+    let to = match own {
+        Some(UserEmail { address, unique_key, .. }) => LinkAddress { address, unique_key },
+        None => address_of(n.saturating_add(1000)),
+    };
     Link {
         hash: LinkHash(Dice::new(n ^ 0x11CE).bytes()),
         purpose,
         user_id: user.id,
+        to,
         epoch: user.standing.not_before,
         expires_at: START + Seconds(3600),
     }

@@ -3,16 +3,16 @@
 use crate::conformance::dump::Dump;
 use crate::conformance::sweeps::sweep_rounds;
 use crate::conformance::{
-    Dice, Harness, START, disable, end_all, event, link, move_head, new_session, new_user, password, reset,
-    revoke, session_begun, signing_key, user, user_id,
+    Dice, Harness, START, address_of, delete, disable, end_all, event, link, move_head, new_session,
+    new_user, password, reset, revoke, session_begun, signing_key, user, user_id,
 };
 use crate::memory::MemoryStore;
 use crate::{
-    AccountStore, Change, Commit, CreateUser, EventFilter, FeedEntry, FeedSubject, Link, LinkHash,
-    LinkPurpose, Loaded, NewEvent, NewSession, NewUser, PasswordHash, SessionStore, SigningKeyRecord, Store,
-    SubjectChange, SubjectEnd, SubjectUpdate, SweepOrder, Swept, User, UserKey,
+    AccountStore, Change, Commit, CreateUser, EmailChange, EventFilter, FeedEntry, FeedSubject, Link,
+    LinkHash, LinkPurpose, Loaded, NewEvent, NewSession, NewUser, PasswordHash, SessionStore,
+    SigningKeyRecord, Store, SubjectChange, SubjectEnd, SubjectUpdate, SweepOrder, Swept, User, UserKey,
 };
-use relatch_core::{Epoch, EventKind, RevokeReason, Session, Version};
+use relatch_core::{Epoch, EventKind, Origin, RevokeReason, Session, Version};
 use relatch_token::{DeviceHash, Seconds, SessionId, Timestamp, UserId};
 
 /// Three histories; a failure names the seed and the step.
@@ -57,6 +57,7 @@ enum Ask {
     AddLink(Link),
     Link(LinkHash, LinkPurpose, Timestamp),
     VerifyEmail(LinkHash, Timestamp),
+    ChangeEmail(LinkHash, Timestamp),
     Credentials(UserKey),
     Users(Option<UserId>, usize),
     Record(NewEvent),
@@ -78,6 +79,7 @@ enum Answer {
     Ended(SubjectEnd),
     Link(Option<Link>),
     Verified(Option<UserId>),
+    Moved(EmailChange),
     Credentials(Option<(User, Option<PasswordHash>)>),
     Users(Vec<User>),
     Events(Vec<NewEvent>),
@@ -103,6 +105,9 @@ async fn answer(store: &dyn Store, ask: &Ask) -> Answer {
         Ask::AddLink(link) => store.add_link(link).await.map(|()| Answer::Nothing).unwrap(),
         Ask::Link(hash, purpose, now) => Answer::Link(store.link(hash, purpose, now).await.unwrap()),
         Ask::VerifyEmail(hash, at) => Answer::Verified(store.verify_email(hash, at).await.unwrap()),
+        Ask::ChangeEmail(hash, at) => {
+            Answer::Moved(store.change_email(hash, at, Origin::default()).await.unwrap())
+        }
         Ask::Credentials(key) => Answer::Credentials(store.credentials(&key).await.unwrap()),
         Ask::Users(after, limit) => Answer::Users(store.users(after, limit).await.unwrap()),
         Ask::Record(event) => store.record(event).await.map(|()| Answer::Nothing).unwrap(),
@@ -145,11 +150,18 @@ struct History {
     now: Timestamp,
     /// Every session that was ever asked for.
     sessions: Vec<SessionId>,
+    /// The present id of each user: a new one after a deletion, as in life.
+    ids: [UserId; USERS as usize],
 }
 
 impl History {
     fn new(seed: u64) -> Self {
-        Self { dice: Dice::new(seed), now: START, sessions: Vec::new() }
+        Self {
+            dice: Dice::new(seed),
+            now: START,
+            sessions: Vec::new(),
+            ids: std::array::from_fn(|n| user_id(n as u64)),
+        }
     }
 
     async fn next_ask(&mut self, reference: &MemoryStore) -> Ask {
@@ -157,9 +169,9 @@ impl History {
         let seconds = if self.dice.one_in(20) { self.dice.below(3 * 24 * 3600) } else { self.dice.below(60) };
         self.now = Timestamp::from_millis(self.now.as_millis() + 1) + Seconds(seconds as u32);
         let (who, now) = (self.dice.below(USERS), self.now);
-        let kept = reference.user(&UserKey::Id(user_id(who))).await.unwrap();
+        let kept = reference.user(&UserKey::Id(self.ids[who as usize])).await.unwrap();
         let is_made = kept.is_some();
-        let owner = kept.unwrap_or_else(|| user(who));
+        let owner = kept.unwrap_or_else(|| User { id: self.ids[who as usize], ..user(who) });
         match self.dice.below(100) {
             0..7 => Ask::CreateUser(self.new_user(who, is_made)),
             7..25 => Ask::Create(Box::new(new_session(self.new_session(&owner)))),
@@ -173,7 +185,8 @@ impl History {
             72..75 => self.upgrade(&owner),
             75..79 => Ask::AddLink(self.link(&owner)),
             79..81 => Ask::Link(self.link(&owner).hash, self.purpose(), now),
-            81..84 => Ask::VerifyEmail(self.link(&owner).hash, now),
+            81..83 => Ask::VerifyEmail(self.link(&owner).hash, now),
+            83..84 => Ask::ChangeEmail(self.link(&owner).hash, now),
             84..86 => Ask::Credentials(self.user_key()),
             86..87 => Ask::Users(is_made.then_some(owner.id), self.dice.below(5) as usize),
             87..90 => Ask::Record(event(EventKind::LoginFailed, owner.id, now)),
@@ -189,8 +202,9 @@ impl History {
     /// Some have another's address or external id. A user id is drawn once, as in life.
     fn new_user(&mut self, who: u64, is_made: bool) -> NewUser {
         let mut new = user(who);
-        if is_made {
-            new.id = user_id(1000 + self.dice.below(1 << 40));
+        new.id = user_id(1000 + self.dice.below(1 << 40));
+        if !is_made {
+            self.ids[who as usize] = new.id;
         }
         if self.dice.one_in(4) {
             new.email = None;
@@ -257,15 +271,16 @@ impl History {
     }
 
     fn subject_change(&mut self, owner: &User) -> SubjectChange {
-        let change = match self.dice.below(6) {
-            0 => disable(owner.id, self.now),
-            1 | 2 => reset(owner.id, self.password(), self.link(owner).hash, self.now),
-            3 => SubjectChange {
+        let change = match self.dice.below(25) {
+            0..4 => disable(owner.id, self.now),
+            4..12 => reset(owner.id, self.password(), self.link(owner).hash, self.now),
+            12..16 => SubjectChange {
                 reason: RevokeReason::PasswordChanged,
                 update: Some(SubjectUpdate::Password(self.password())),
                 event: event(EventKind::PasswordChanged, owner.id, self.now),
                 ..end_all(owner.id, self.now)
             },
+            16 => delete(owner.id, self.now),
             _ => end_all(owner.id, self.now),
         };
         let stale = Epoch(self.dice.below(3) as u32);
@@ -289,7 +304,11 @@ impl History {
     }
 
     fn purpose(&mut self) -> LinkPurpose {
-        if self.dice.one_in(2) { LinkPurpose::ResetPassword } else { LinkPurpose::VerifyEmail }
+        match self.dice.below(5) {
+            0 | 1 => LinkPurpose::ResetPassword,
+            2 | 3 => LinkPurpose::VerifyEmail,
+            _ => LinkPurpose::ChangeEmail,
+        }
     }
 
     /// A user has two links of each purpose, that take turns.
@@ -297,7 +316,12 @@ impl History {
         let purpose = self.purpose();
         let n = u64::from_le_bytes(owner.id.as_bytes().first_chunk().copied().unwrap_or_default());
         let link = link(owner, purpose, n ^ (purpose as u64 * 2 + self.dice.below(2)));
-        Link { expires_at: self.now + Seconds(self.dice.below(24 * 3600) as u32), ..link }
+        let to = if purpose == LinkPurpose::ChangeEmail {
+            address_of(self.dice.below(USERS * 2))
+        } else {
+            link.to
+        };
+        Link { to, expires_at: self.now + Seconds(self.dice.below(24 * 3600) as u32), ..link }
     }
 
     fn user_key(&mut self) -> UserKey {

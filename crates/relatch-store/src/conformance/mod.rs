@@ -6,7 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 mod accounts;
+mod addresses;
 mod commits;
+mod deletions;
 mod dice;
 mod dump;
 mod events;
@@ -129,6 +131,30 @@ macro_rules! conformance_suite {
                 a_reset_by_a_bad_link_writes_nothing
                 a_reset_link_works_to_its_last_millisecond
                 one_of_50_submissions_of_a_reset_is_done
+            }
+            addresses {
+                a_proved_address_becomes_the_users_and_its_event_tells
+                moving_ends_every_other_link_and_no_session
+                a_link_on_its_way_to_the_old_address_is_void_too
+                a_bad_link_moves_nobody
+                an_address_that_was_taken_meanwhile_is_refused_without_a_trace
+                moving_to_another_spelling_of_ones_own_address_is_done
+                an_address_that_was_left_is_free_again
+                one_of_50_moves_to_one_address_is_done
+                of_a_sign_up_and_a_move_to_one_address_one_is_done
+                a_new_password_ends_a_move_that_is_under_way
+            }
+            deletions {
+                a_deleted_user_is_nobody_to_every_verb
+                every_session_of_a_deleted_user_is_revoked_and_verifiers_hear_of_it
+                nothing_personal_is_left_of_a_deleted_user
+                a_deletion_decided_on_another_epoch_writes_nothing
+                a_deleted_users_address_and_external_id_are_free_and_the_id_is_not
+                a_disabled_user_can_be_deleted_and_not_enabled
+                one_of_50_deletions_is_done
+                nothing_that_races_a_deletion_survives_it
+                a_deletion_survives_a_crash
+                what_is_left_of_a_deleted_user_leaves_with_their_last_event
             }
             events {
                 every_field_of_an_event_comes_back

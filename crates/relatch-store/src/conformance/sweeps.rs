@@ -225,6 +225,7 @@ fn add(total: &mut Swept, batch: Swept) {
     total.events += batch.events;
     total.feed += batch.feed;
     total.links += batch.links;
+    total.users += batch.users;
     total.is_round_done |= batch.is_round_done;
 }
 

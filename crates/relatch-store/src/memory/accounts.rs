@@ -1,12 +1,12 @@
 //! Accounts in memory.
 
 use crate::memory::MemoryStore;
-use crate::memory::tables::{Account, Tables};
+use crate::memory::tables::{Account, Deleted, Tables};
 use crate::{
-    AccountStore, CreateUser, Link, LinkHash, LinkPurpose, NewEvent, NewUser, PasswordHash, StoreError,
-    SubjectUpdate, User, UserKey,
+    AccountStore, CreateUser, EmailChange, Link, LinkAddress, LinkHash, LinkPurpose, NewEvent, NewUser,
+    PasswordHash, StoreError, SubjectUpdate, User, UserEmail, UserKey,
 };
-use relatch_core::{EventKind, Origin};
+use relatch_core::{EventKind, Origin, Revocation, RevokeReason, State};
 use relatch_token::{Timestamp, UserId};
 
 #[async_trait::async_trait]
@@ -59,6 +59,15 @@ impl AccountStore for MemoryStore {
     async fn verify_email(&self, hash: LinkHash, event_at: Timestamp) -> Result<Option<UserId>, StoreError> {
         self.with(|tables| tables.verify_email(hash, event_at))
     }
+
+    async fn change_email(
+        &self,
+        hash: LinkHash,
+        at: Timestamp,
+        origin: Origin,
+    ) -> Result<EmailChange, StoreError> {
+        self.with(|tables| tables.change_email(hash, at, origin))
+    }
 }
 
 impl Tables {
@@ -71,7 +80,7 @@ impl Tables {
         if external_id.as_ref().is_some_and(|name| self.by_external.contains_key(name)) {
             return Ok(CreateUser::ExternalIdTaken);
         }
-        if self.accounts.contains_key(&user.id) {
+        if self.accounts.contains_key(&user.id) || self.deleted.contains_key(&user.id) {
             return Err(StoreError::Unavailable("that user id is somebody's; draw another one".into()));
         }
         self.by_email.extend(email.map(|key| (key.clone(), user.id)));
@@ -117,12 +126,34 @@ impl Tables {
         }
     }
 
-    /// The link where it is of that purpose, unexpired, and no reset link from before the last password.
+    /// The link where it is of that purpose, unexpired, not from before the last password (but to prove an
+    /// address), and the account still at the address that it was mailed to (but to leave it).
     pub(super) fn good_link(&self, hash: LinkHash, purpose: LinkPurpose, now: Timestamp) -> Option<&Link> {
         let link = self.links.get(&hash.0)?;
-        let standing = self.accounts.get(&link.user_id)?.user.standing;
-        let is_of_epoch = purpose == LinkPurpose::VerifyEmail || link.epoch == standing.not_before;
-        (link.purpose == purpose && now < link.expires_at && is_of_epoch).then_some(link)
+        let user = &self.accounts.get(&link.user_id)?.user;
+        let is_of_epoch = purpose == LinkPurpose::VerifyEmail || link.epoch == user.standing.not_before;
+        let is_there = user.email.as_ref().is_some_and(|email| email.unique_key == link.to.unique_key);
+        let is_addressed = purpose == LinkPurpose::ChangeEmail || is_there;
+        (link.purpose == purpose && now < link.expires_at && is_of_epoch && is_addressed).then_some(link)
+    }
+
+    fn change_email(&mut self, hash: LinkHash, at: Timestamp, origin: Origin) -> EmailChange {
+        let Some(link) = self.good_link(hash, LinkPurpose::ChangeEmail, at) else {
+            return EmailChange::BadLink;
+        };
+        let (user_id, LinkAddress { address, unique_key }) = (link.user_id, link.to.clone());
+        if self.by_email.get(&unique_key).is_some_and(|owner| *owner != user_id) {
+            return EmailChange::Taken;
+        }
+        self.links.retain(|_, link| link.user_id != user_id);
+        self.by_email.retain(|_, owner| *owner != user_id);
+        self.by_email.insert(unique_key.clone(), user_id);
+        if let Some(account) = self.accounts.get_mut(&user_id) {
+            account.user.email = Some(UserEmail { address, unique_key, verified_at: Some(at) });
+        }
+        let kind = EventKind::EmailChanged;
+        self.events.push(NewEvent { kind, at, user_id, session_id: None, origin, reason: None });
+        EmailChange::Done(user_id)
     }
 
     fn verify_email(&mut self, hash: LinkHash, at: Timestamp) -> Option<UserId> {
@@ -154,6 +185,31 @@ impl Tables {
                     account.user.standing.disabled_at = Some(at);
                 }
             }
+            SubjectUpdate::Delete => self.delete(user, at),
+        }
+    }
+
+    /// Leaves of a user what their dead sessions and their events need: no more than an id.
+    fn delete(&mut self, user_id: UserId, at: Timestamp) {
+        let Some(Account { mut user, .. }) = self.accounts.remove(&user_id) else { return };
+        (user.email, user.name, user.external_id) = (None, None, None);
+        // Their sessions ended for this reason, whatever was before.
+        user.standing.disabled_at = None;
+        self.deleted.insert(user_id, Deleted { user, at });
+        self.by_email.retain(|_, owner| *owner != user_id);
+        self.by_external.retain(|_, owner| *owner != user_id);
+        self.links.retain(|_, link| link.user_id != user_id);
+        for id in self.sessions_of.get(&user_id).into_iter().flatten() {
+            let Some(session) = self.sessions.get_mut(id) else { continue };
+            session.origin = Origin::default();
+            session.claims.clear();
+            if session.state == State::Live {
+                session.state = State::Revoked(Revocation { at, reason: RevokeReason::UserDeleted });
+            }
+            self.moves.settle(*id);
+        }
+        for event in self.events.entries_mut().filter(|event| event.user_id == user_id) {
+            event.origin = Origin::default();
         }
     }
 

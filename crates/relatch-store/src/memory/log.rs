@@ -40,6 +40,15 @@ impl<T> Log<T> {
         self.entries.range(..place).rev().map(|(cursor, entry)| (*cursor, entry))
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = &T> {
+        self.entries.values()
+    }
+
+    /// Every entry, to be rewritten in its place.
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries.values_mut()
+    }
+
     pub(super) fn forget(&mut self, place: Cursor) {
         self.entries.remove(&place);
     }

@@ -51,7 +51,7 @@ impl SessionStore for MemoryStore {
 impl Tables {
     fn load(&self, id: SessionId) -> Option<Loaded> {
         let session = self.sessions.get(&id)?.clone();
-        let user = self.accounts.get(&session.user_id)?.user.clone();
+        let user = self.user_of(&session)?.clone();
         Some(Loaded { session, user })
     }
 
@@ -129,10 +129,10 @@ impl Tables {
             account.user.standing.not_before = epoch;
             account.user.standing.moved = Some(Revocation { at: change.at, reason: change.reason });
         }
+        self.events.push(change.event);
         if let Some(update) = change.update {
             self.update_account(user_id, update, change.at);
         }
-        self.events.push(change.event);
         self.tell_verifiers(change.at, FeedSubject::User { user_id, keep: kept });
         Some(SubjectEnd::Done { revoked: (live - usize::from(kept.is_some())) as u64, epoch })
     }
@@ -140,7 +140,7 @@ impl Tables {
     /// The session that goes on: the user's own, live, and not of a user who may not come back.
     fn kept(&self, change: &SubjectChange, before: &Standing) -> Option<SessionId> {
         let session = self.sessions.get(&change.keep?)?;
-        let may_stay = !matches!(change.update, Some(SubjectUpdate::Disable))
+        let may_stay = !matches!(change.update, Some(SubjectUpdate::Disable | SubjectUpdate::Delete))
             && session.user_id == change.user_id
             && session.check(before, change.at).is_ok();
         may_stay.then_some(session.id)

@@ -3,7 +3,7 @@
 use crate::memory::tables::Tables;
 use crate::{SweepOrder, Swept};
 use relatch_core::{Session, Standing, State};
-use relatch_token::{SessionId, Timestamp};
+use relatch_token::{SessionId, Timestamp, UserId};
 use std::ops::Bound;
 
 impl Tables {
@@ -13,12 +13,14 @@ impl Tables {
         let events = self.events.drop_old(most, |event| event.at < order.events_before);
         let feed = self.feed.drop_old(most, |item| item.at < order.feed_before);
         let links = self.sweep_links(order.now, most);
+        let users = self.sweep_users(order.events_before, most);
         Swept {
             sessions: sessions as u64,
             events: events as u64,
             feed: feed as u64,
             links: links as u64,
-            is_round_done: is_end && events < most && feed < most && links < most,
+            users: users as u64,
+            is_round_done: is_end && [events, feed, links, users].iter().all(|left| *left < most),
         }
     }
 
@@ -36,8 +38,7 @@ impl Tables {
 
     fn was_dead(&self, id: &SessionId, before: Timestamp) -> bool {
         let Some(session) = self.sessions.get(id) else { return false };
-        let account = self.accounts.get(&session.user_id);
-        account.is_none_or(|account| died_at(session, &account.user.standing) < before)
+        self.user_of(session).is_none_or(|user| died_at(session, &user.standing) < before)
     }
 
     fn forget_session(&mut self, id: SessionId) {
@@ -53,6 +54,19 @@ impl Tables {
         let expired: Vec<_> = expired.take(most).collect();
         self.links.retain(|hash, _| !expired.contains(hash));
         expired.len()
+    }
+
+    /// Removes what is left of users who were deleted before a time, where nothing speaks of them any more.
+    fn sweep_users(&mut self, deleted_before: Timestamp, most: usize) -> usize {
+        let gone = self.deleted.iter().filter(|(id, deleted)| {
+            deleted.at < deleted_before
+                && self.sessions_of(**id).next().is_none()
+                && !self.events.entries().any(|event| event.user_id == **id)
+        });
+        let gone: Vec<UserId> = gone.map(|(id, _)| *id).take(most).collect();
+        gone.iter().for_each(|id| drop(self.deleted.remove(id)));
+        self.users_made.retain(|id| !gone.contains(id));
+        gone.len()
     }
 }
 

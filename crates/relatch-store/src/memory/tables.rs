@@ -16,7 +16,9 @@ pub(super) struct Tables {
     /// The sessions of each user, the oldest first.
     pub(super) sessions_of: BTreeMap<UserId, Vec<SessionId>>,
     pub(super) accounts: BTreeMap<UserId, Account>,
-    /// Users in the order in which they were made.
+    /// Users who were deleted, as long as sessions or events speak of them.
+    pub(super) deleted: BTreeMap<UserId, Deleted>,
+    /// Users in the order in which they were made, deleted ones included.
     pub(super) users_made: Vec<UserId>,
     pub(super) by_email: BTreeMap<String, UserId>,
     pub(super) by_external: BTreeMap<String, UserId>,
@@ -39,6 +41,13 @@ pub(super) struct Account {
     pub(super) password: Option<PasswordHash>,
 }
 
+/// What is left of a deleted user: an id, and why their sessions ended.
+#[derive(Clone)]
+pub(super) struct Deleted {
+    pub(super) user: User,
+    pub(super) at: Timestamp,
+}
+
 /// A feed entry without its place.
 #[derive(Clone)]
 pub(super) struct FeedItem {
@@ -54,6 +63,13 @@ impl Tables {
             UserKey::External(name) => self.by_external.get(name)?,
         };
         self.accounts.get(id)
+    }
+
+    /// The user of a session, deleted ones included.
+    pub(super) fn user_of(&self, session: &Session) -> Option<&User> {
+        let id = session.user_id;
+        let living = self.accounts.get(&id).map(|account| &account.user);
+        living.or_else(|| self.deleted.get(&id).map(|deleted| &deleted.user))
     }
 
     /// The sessions of a user, the oldest first.

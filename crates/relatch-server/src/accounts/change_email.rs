@@ -1,0 +1,105 @@
+//! An account moves to another address, which is proved before it counts.
+
+use super::{Accounts, LinkToken, ProofRefusal, TypedPassword};
+use crate::email::EmailAddress;
+use crate::sessions::Doubt;
+use relatch_core::{EventKind, Origin, Session};
+use relatch_store::{EmailChange, LinkAddress, LinkPurpose};
+use relatch_token::Seconds;
+use std::net::IpAddr;
+
+/// A change of address as it was asked for.
+#[derive(Debug)]
+pub struct ChangeEmail {
+    /// The live session that asks.
+    pub session: Session,
+    /// The current password.
+    pub current: TypedPassword,
+    /// The address from now on.
+    pub new: EmailAddress,
+    /// From which network address.
+    pub address: IpAddr,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// Why a change of address is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeEmailRefusal {
+    /// The current password is another, or the user has none.
+    WrongPassword,
+    /// Too many tries, or too many messages asked for.
+    TooMany {
+        /// When to try again.
+        retry_after: Seconds,
+    },
+    /// This server sends no mail, so that no address can be proved.
+    NoMail,
+}
+
+/// Why a change of address is not confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfirmEmailRefusal {
+    /// The code was never good, is used up, too old, or void since the password changed.
+    InvalidLink,
+    /// The address has another account by now. Only who reads its mail gets to know.
+    EmailTaken,
+}
+
+impl Accounts {
+    /// Mails a single-use code to the new address, good for an hour, and a notice to the old one. Nothing
+    /// changes before [`confirm_email_change`](Self::confirm_email_change); a change or reset of the
+    /// password, and the end of all sessions, void the code.
+    ///
+    /// The answer is the same whether or not the new address has an account. Over the budget of messages to
+    /// one address nothing is sent, and nothing shows.
+    pub async fn change_email(&self, change: ChangeEmail) -> Result<Result<(), ChangeEmailRefusal>, Doubt> {
+        if !self.can_mail() {
+            return Ok(Err(ChangeEmailRefusal::NoMail));
+        }
+        let user = match self.prove_password(&change.session, change.current, change.address).await? {
+            Ok(user) => user,
+            Err(ProofRefusal::WrongPassword) => return Ok(Err(ChangeEmailRefusal::WrongPassword)),
+            Err(ProofRefusal::TooMany { retry_after }) => {
+                return Ok(Err(ChangeEmailRefusal::TooMany { retry_after }));
+            }
+        };
+        let (limits, now) = (&self.parts.mail_limits, self.now());
+        if let Err(limited) = limits.check_address(change.address, now) {
+            return Ok(Err(ChangeEmailRefusal::TooMany { retry_after: limited.retry_after }));
+        }
+        if limits.check_account(change.new.unique_key(), now).is_err() {
+            return Ok(Ok(()));
+        }
+        let mut event = self.event(EventKind::EmailChangeRequested, user.id, &change.origin, None);
+        event.session_id = Some(change.session.id);
+        self.parts.store.record(event).await?;
+        let to = LinkAddress {
+            address: change.new.display().to_owned(),
+            unique_key: change.new.unique_key().to_owned(),
+        };
+        self.mail_link_to(&user, LinkPurpose::ChangeEmail, to).await?;
+        self.mail_notice(&user, "Your address is about to change", NOTICE).await;
+        Ok(Ok(()))
+    }
+
+    /// Uses up a code that [`change_email`](Self::change_email) mailed: the account moves to the address that
+    /// the code was mailed to, which is proved thereby. Sessions live on; every other code of the user is
+    /// void. Needs no session: whoever has the code reads that address's mail.
+    pub async fn confirm_email_change(
+        &self,
+        token: &LinkToken,
+        origin: Origin,
+    ) -> Result<Result<(), ConfirmEmailRefusal>, Doubt> {
+        Ok(match self.parts.store.change_email(token.hash(), self.now(), origin).await? {
+            EmailChange::Done(_) => Ok(()),
+            EmailChange::Taken => Err(ConfirmEmailRefusal::EmailTaken),
+            EmailChange::BadLink => Err(ConfirmEmailRefusal::InvalidLink),
+        })
+    }
+}
+
+/// Without the new address: this mailbox may be another person's by now.
+const NOTICE: &str = "Somebody who knows the password of your account asked to move it to another address, to which a code \
+     was mailed.\n\n\
+     If that was not you, change your password now: the code is void then.\n";
