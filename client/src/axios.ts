@@ -20,12 +20,13 @@ declare module 'axios' {
 export function attachAxios(instance: AxiosInstance, client: Client): () => void {
   // Without interceptors: nothing that is sent through it can loop.
   const bare = instance.create();
+  const user = () => client.session?.user.id;
 
   const request = instance.interceptors.request.use(async (config: Ours) => {
     const { headers, relatch: old } = config;
     const given = headers.get('Authorization');
     // A header of the caller's stays; one of ours is back where somebody sends an old config again.
-    if (config.skipAuth || (given && given != `Bearer ${old}`) || !client.allows(instance.getUri(config))) return config;
+    if (config.skipAuth || (given && given != `Bearer ${old?.token}`) || !client.allows(instance.getUri(config))) return config;
     const options = { ...signalOf(config), ...(isStream(config.data) && { minValidity: STREAM_SECONDS }) };
     const token = await client.getToken(options).catch((error: AuthError) => {
       // Nobody is signed in, which is for the API to judge. Anything else is no reason to go without.
@@ -33,7 +34,7 @@ export function attachAxios(instance: AxiosInstance, client: Client): () => void
     });
     if (token) headers.set('Authorization', `Bearer ${token}`);
     else headers.delete('Authorization');
-    config.relatch = token;
+    config.relatch = token ? { token, user: user() } : undefined;
     return config;
   });
 
@@ -47,13 +48,14 @@ export function attachAxios(instance: AxiosInstance, client: Client): () => void
     const renewed = async () => {
       const token = await current();
       // Somebody else may have refreshed while this request was under way.
-      return token != used ? token : client.refresh({ reason: 'unauthorized', ...signal }).then(current);
+      return token != used.token ? token : client.refresh(signal).then(current);
     };
     // An aborted call goes on to axios, which says so in its own way.
-    const token = await renewed().catch(() => config.signal?.aborted && used);
-    if (!token) return;
+    const token = await renewed().catch(() => config.signal?.aborted && used.token);
+    // Somebody else's answer is worse than none.
+    if (!token || user() != used.user) return;
     config.headers.set('Authorization', `Bearer ${token}`);
-    (config as Ours).relatch = token;
+    used.token = token;
     // What was sent is sent: the body has been transformed before.
     return bare.request({ ...config, transformRequest: (data: unknown) => data });
   }
@@ -73,8 +75,8 @@ export function attachAxios(instance: AxiosInstance, client: Client): () => void
   };
 }
 
-/** A request's config, with the token that it was sent with. */
-type Ours = InternalAxiosRequestConfig & { relatch?: string | void };
+/** A request's config, with the token that it was sent with, and whose that is. */
+type Ours = InternalAxiosRequestConfig & { relatch?: { token: string; user: string | undefined } | undefined };
 
 function signalOf({ signal }: InternalAxiosRequestConfig): { signal?: AbortSignal } {
   return signal ? { signal: signal as AbortSignal } : {};

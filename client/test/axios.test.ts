@@ -44,7 +44,11 @@ function fakeClient(origin: string) {
     asked: [] as (number | undefined)[],
     error: { name: 'AuthError', code: 'signed_out', retryable: false } as object,
     refreshFails: false,
+    user: 'ada',
     client: {
+      get session() {
+        return { user: { id: fake.user } };
+      },
       allows: (url: string | URL) => new URL(url, 'http://page.test').origin === origin,
       async getToken(options?: { minValidity?: number }) {
         fake.asked.push(options?.minValidity);
@@ -146,6 +150,14 @@ test('the body that is sent again is the one that was sent', () =>
       const [first, second] = seen.map((one) => `${one.type}\n${one.body}`.replaceAll(/boundary-[-\w]{25}/g, ''));
       assert.equal(second, first);
     }
+  }));
+
+test('a request is never repeated in the name of somebody else', () =>
+  world(accepts('t1'), async ({ api, seen, fake }) => {
+    const call = statusOf(api.get('/x'));
+    setTimeout(() => Object.assign(fake, { token: 't1', user: 'bob' }), 0);
+    assert.equal(await call, 401);
+    assert.equal(seen.length, 1);
   }));
 
 test('a stream is never sent twice, and gets a token that lasts', () =>
