@@ -1,5 +1,8 @@
 /** The public surface of the package: what a client can do, what it shows, and what it says when it can't. */
 
+import type { Environment } from './environment.js';
+import type { AuthError } from './errors.js';
+
 /** A person, as the server tells of them. */
 export interface User {
   id: string;
@@ -21,7 +24,8 @@ export interface Session {
 
 /** What a client knows now. The same object until something changes, as `useSyncExternalStore` needs it. */
 export type Snapshot =
-  | { readonly status: 'loading'; readonly session: null; readonly error: null }
+  /** `error` is why it is still not known who is here; it is tried again. */
+  | { readonly status: 'loading'; readonly session: null; readonly error: AuthError | null }
   /** `error` is the last refresh that could not be done; the session is kept and it is tried again. */
   | { readonly status: 'authenticated'; readonly session: Session; readonly error: AuthError | null }
   /** `error` says why a session that was here has ended; `null` where none was, or its owner signed out. */
@@ -51,19 +55,7 @@ export type AuthErrorCode =
   | 'forbidden'
   | 'not_found';
 
-/** An error of this library. An aborted call rejects with the `DOMException` of its signal, as `fetch` does. */
-export interface AuthError extends Error {
-  readonly name: 'AuthError';
-  readonly code: AuthErrorCode;
-  /** Whether the same call may work later, the session being kept. */
-  readonly retryable: boolean;
-  /** The HTTP status, where there was an answer. */
-  readonly status?: number;
-  /** Seconds the server asked to wait. */
-  readonly retryAfter?: number;
-  /** The problem that the server answered (RFC 9457), where it did. */
-  readonly problem?: Problem;
-}
+export type { AuthError };
 
 /** RFC 9457, as the server answers it. */
 export interface Problem {
@@ -121,7 +113,7 @@ export interface Client {
   snapshot(): Snapshot;
   /** Calls back at every change of the snapshot; answers how to stop. */
   subscribe(listener: () => void): () => void;
-  /** Settles once the status is no longer `loading`. Never rejects. */
+  /** Settles once the status is no longer `loading`, or the first refresh could not be done. Never rejects. */
   ready(): Promise<Snapshot>;
   signUp(input: { email: string; password: string; name?: string; deviceName?: string }): Promise<SignUpResult>;
   signIn(input: { email: string; password: string; remember?: boolean; deviceName?: string }): Promise<SignInResult>;
@@ -163,5 +155,5 @@ export interface ClientOptions {
   /** Speak with other tabs. Default true. */
   sync?: boolean;
   /** For tests: what stands between the library and the world. */
-  environment?: unknown;
+  environment?: Partial<Environment>;
 }

@@ -1,0 +1,116 @@
+/** What stands between the library and the world. No other file touches clocks, timers, storage, tabs or the page. */
+
+export interface Environment {
+  /** Milliseconds. Never goes back, and goes on while the machine sleeps. */
+  now(): number;
+  /** In [0, 1). */
+  random(): number;
+  fetch: typeof fetch;
+  /** Answers how to call it off. One that `idles` doesn't keep a process alive. */
+  timer(run: () => void, milliseconds: number, idles?: boolean): () => void;
+  /** Strings that all tabs of an origin see, where there is such a thing; else this client alone. */
+  shared: SharedStorage;
+  /** Calls `run`, which never rejects: one at a time among the tabs, and after `waitMs` without its turn all the same. */
+  lock<T>(name: string, waitMs: number, run: () => Promise<T>): Promise<T>;
+  /** Undefined where there are no other tabs to speak with. */
+  channel(name: string): Channel | undefined;
+  /** Calls with the name of whatever may follow a long sleep; `online` when the network is back. */
+  onWake(wake: (name: string) => void, until: AbortSignal): void;
+  isOnline(): boolean;
+  isHidden(): boolean;
+  /** The readable cookie `<session id>.<generation>`, empty where there is none; undefined where it can't be seen. */
+  hint(url: string): string | undefined;
+  /** What relative URLs are relative to. */
+  base(): string | undefined;
+}
+
+export interface SharedStorage {
+  get(key: string): string | null;
+  set(key: string, value: string): void;
+  remove(key: string): void;
+}
+
+/** The part of a `BroadcastChannel` that is used. */
+export interface Channel {
+  onmessage: ((event: MessageEvent) => void) | null;
+  postMessage(message: unknown): void;
+  close(): void;
+}
+
+/** The world as it is: a page, a worker, a service worker, Node, Deno, Bun or React Native. */
+export function realEnvironment(): Environment {
+  const world = globalThis as Partial<Window & typeof globalThis>;
+  const { document, navigator, location } = world;
+  const memory: Record<string, string> = {};
+  /** A page may be forbidden its storage and its cookies; and storage may be full. */
+  const inPage = <T>(use: (page: Document, storage: Storage) => T) => {
+    try {
+      return document && use(document, localStorage);
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    now: clock(() => performance.now(), Date.now),
+    random: Math.random,
+    fetch: (input, init) => fetch(input, init),
+    timer(run, milliseconds, idles) {
+      const timer = setTimeout(run, milliseconds) as unknown as { unref?(): void } & number;
+      if (idles) timer.unref?.();
+      return () => clearTimeout(timer);
+    },
+    shared: {
+      get: (key) => inPage((_, storage) => storage.getItem(key)) ?? memory[key] ?? null,
+      set(key, value) {
+        memory[key] = value;
+        inPage((_, storage) => storage.setItem(key, value));
+      },
+      remove(key) {
+        delete memory[key];
+        inPage((_, storage) => storage.removeItem(key));
+      },
+    },
+    lock: (name, waitMs, run) =>
+      (navigator?.locks?.request(name, { signal: AbortSignal.timeout(waitMs) }, run).catch(run) ?? run()) as ReturnType<typeof run>,
+    channel(name) {
+      const channel = world.BroadcastChannel && new BroadcastChannel(name);
+      (channel as { unref?(): void } | undefined)?.unref?.();
+      return channel;
+    },
+    onWake(wake, signal) {
+      for (const name of ['visibilitychange', 'pageshow', 'focus', 'online', 'storage']) {
+        world.addEventListener?.(name, () => wake(name), { signal });
+      }
+    },
+    isOnline: () => navigator?.onLine !== false,
+    isHidden: () => !!document?.hidden,
+    hint: (url) =>
+      !document
+        // A worker can't read cookies; outside of browsers there are none.
+        ? world.addEventListener ? undefined : ''
+        // Cookies know no ports.
+        : inPage(() => new URL(url, document.baseURI).hostname == location?.hostname
+          ? (/(?:^|; )relatch-hint=([^;]*)/.exec(document.cookie)?.[1] ?? '') : undefined),
+    base: () => document?.baseURI ?? location?.href,
+  };
+}
+
+/**
+ * One clock made of two. The steady one stops while some machines sleep, the wall clock is set back and forth by
+ * people: of both, what has passed more counts.
+ */
+export function clock(steady: () => number, wall: () => number): () => number {
+  let ahead = 0;
+  let last = wall() - steady();
+  return () => {
+    const gap = wall() - steady();
+    if (Math.abs(gap - last) > JUMP_MS_MIN) {
+      ahead += Math.max(0, gap - last);
+      last = gap;
+    }
+    return steady() + ahead;
+  };
+}
+
+/** Less is noise between the two. */
+const JUMP_MS_MIN = 1000;
