@@ -6,6 +6,7 @@ use crate::cli::OpenedStore;
 use crate::clients::Clients;
 use crate::config::{self, Config, ConfigError, Identity, OnReuse, SigningAlgorithm};
 use crate::environment::Entropy;
+use crate::http::pages::Look;
 use crate::keys::{Algorithm, KeyPolicy, RsaSize, SigningKeys};
 use crate::limits::{LoginLimits, MailLimits, RefreshLimits};
 use crate::mail::{DevMailbox, Mailer, NoMail, PickupFolder};
@@ -39,6 +40,8 @@ pub struct App {
     pub api_keys: ApiKeys,
     /// OAuth clients.
     pub clients: Clients,
+    /// How the hosted pages look, where there are any.
+    pub pages: Option<Arc<Look>>,
     /// Time and randomness.
     pub surroundings: Surroundings,
 }
@@ -90,8 +93,13 @@ impl App {
             surroundings: surroundings.clone(),
         });
         let clients = Clients::new(configured_clients(&config, now)?, Arc::clone(&store));
+        let pages = match config.pages.enabled {
+            true => Some(Arc::new(Look::load(&config.pages, &identity)?)),
+            false => None,
+        };
         Ok(Self {
             identity: Arc::new(identity),
+            pages,
             sessions,
             accounts,
             keys,
@@ -187,13 +195,19 @@ fn account_policy(config: &Config, identity: &Identity) -> AccountPolicy {
         is_signup_enabled: config.signup.enabled,
         verify_email_first: config.signup.verify_email_first,
         public_url: identity.public_url.to_string(),
-        pages_url: config.mail.pages_url.as_ref().map(ToString::to_string),
+        pages_url: pages_url(config, identity),
         service_name: identity.public_url.host().to_owned(),
         password_rules: PasswordRules {
             chars_min: config.passwords.length_min,
             chars_max: config.passwords.length_max,
         },
     }
+}
+
+/// Where mailed links lead: pages of the operator's own, or the hosted ones.
+fn pages_url(config: &Config, identity: &Identity) -> Option<String> {
+    let own = config.mail.pages_url.as_ref().map(ToString::to_string);
+    own.or_else(|| config.pages.enabled.then(|| identity.public_url.join("/auth/pages")))
 }
 
 fn mailer(

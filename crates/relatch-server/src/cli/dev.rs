@@ -1,7 +1,7 @@
 //! `relatch dev`: everything at once, on this machine only, with three lines to try.
 
 use super::print::line;
-use super::workshop::load_config;
+use super::workshop::load_config_with_mailbox;
 use super::{Common, Dev, OpenStore, serve};
 use crate::accounts::NewAccount;
 use crate::api_keys::{ApiKeyVerdict, ApiScope};
@@ -32,7 +32,7 @@ pub(crate) fn run(common: &Common, dev: &Dev, open_store: &OpenStore) -> anyhow:
     let entropy = Arc::new(OsEntropy::open()?);
     MasterKeySource::MadeOnce(dev.data.join(MASTER_KEY)).load(&*entropy)?;
     let flags = common.layer()?.with("server.listen", "--listen", dev.listen.to_string());
-    let config = load_config(common, preset(&dev.data), flags)?.config;
+    let config = load_config_with_mailbox(common, preset(&dev.data), flags)?.config;
     telemetry::start_logging(&config.telemetry)?;
 
     let shifted = dev.test_clock.then(|| Arc::new(ShiftedClock::default()));
@@ -44,8 +44,8 @@ pub(crate) fn run(common: &Common, dev: &Dev, open_store: &OpenStore) -> anyhow:
     let surroundings = Surroundings { clock, entropy };
     serve::start(config, surroundings, Some(door), open_store, async |bound, app| {
         let api_key = dev_api_key(app, &dev.data.join(API_KEY)).await?;
-        make_ada(app).await?;
-        greet(bound, &dev.data, api_key.expose(), dev.test_clock);
+        let knows_password = make_ada(app).await?;
+        greet(bound, &dev.data, api_key.expose(), knows_password, dev.test_clock);
         Ok(())
     })
 }
@@ -97,32 +97,40 @@ async fn dev_api_key(app: &App, file: &Path) -> anyhow::Result<Secret<String>> {
     Ok(text)
 }
 
-/// Somebody to log in as.
-async fn make_ada(app: &App) -> anyhow::Result<()> {
+/// Somebody to log in as. Answers whether the password that we would print logs them in.
+async fn make_ada(app: &App) -> anyhow::Result<bool> {
     let email = EmailAddress::parse(ADA)?;
-    if app.store.user(&UserKey::Email(email.unique_key().to_owned())).await?.is_some() {
-        return Ok(());
+    let key = UserKey::Email(email.unique_key().to_owned());
+    let password = || Secret::new(ADAS_PASSWORD.to_owned());
+    if let Some(logs_in) = app.accounts.would_log_in(&key, password()).await? {
+        return Ok(logs_in);
     }
     let ada = NewAccount {
         email: Some(email),
         is_verified: true,
         name: Some("Ada".to_owned()),
         external_id: None,
-        password: Some(Secret::new(ADAS_PASSWORD.to_owned())),
+        password: Some(password()),
         imported_hash: None,
         by: "relatch dev".to_owned(),
     };
     app.accounts.create(ada).await??;
-    Ok(())
+    Ok(true)
 }
 
-fn greet(bound: SocketAddr, data: &Path, api_key: &str, has_test_clock: bool) {
+fn greet(bound: SocketAddr, data: &Path, api_key: &str, knows_password: bool, has_test_clock: bool) {
     let url = format!("http://localhost:{}", bound.port());
-    let login = format!(r#"{{"email":"{ADA}","password":"{ADAS_PASSWORD}","transport":"body"}}"#);
+    let (told, password) = match knows_password {
+        true => (format!("{ADA}, password: {ADAS_PASSWORD}"), ADAS_PASSWORD),
+        false => {
+            (format!("{ADA}, with a password of your own (put it into the first line below)"), "PASSWORD")
+        }
+    };
+    let login = format!(r#"{{"email":"{ADA}","password":"{password}","transport":"body"}}"#);
     line(format!(
         "\nRelatch runs on {url} (development: this machine only)\n\n  \
          API docs   {url}/docs\n  Mailbox    {url}/dev/mail\n  Data       {}\n  API key    {api_key}\n  \
-         Somebody   {ADA}, password: {ADAS_PASSWORD}\n\n\
+         Somebody   {told}\n\n\
          Three lines to try, in order: log in, refresh, and see the session from the other side.\n",
         data.display(),
     ));
@@ -144,5 +152,7 @@ const DATA: &str = "relatch-data";
 const DATABASE: &str = "relatch.db";
 const MASTER_KEY: &str = "master.key";
 const API_KEY: &str = "api-key";
-const ADA: &str = "ada@example.com";
-const ADAS_PASSWORD: &str = "correct horse battery";
+/// Somebody to log in as.
+pub(crate) const ADA: &str = "ada@example.com";
+/// Her password; it is no secret, and the server of `relatch dev` is for this machine alone.
+pub(crate) const ADAS_PASSWORD: &str = "correct horse battery";

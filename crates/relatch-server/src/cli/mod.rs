@@ -8,12 +8,14 @@ mod demo;
 mod dev;
 mod doctor;
 mod keys;
+mod only_server;
 mod print;
 mod serve;
 mod sessions;
 mod users;
 mod workshop;
 
+pub(crate) use dev::{ADA, ADAS_PASSWORD};
 pub use workshop::{OpenStore, OpenedStore};
 
 use crate::config::{ConfigError, Layer};

@@ -137,7 +137,7 @@ pub struct MailConfig {
     pub directory: Option<PathBuf>,
     /// Where the links in messages lead: pages of yours, `reset` and `verify` below this address, which take
     /// the code behind the `#` and send it to `POST /auth/password/reset` or `/auth/email/verify`. Absent:
-    /// messages hold the code alone.
+    /// the hosted pages (`[pages]`), and where those are off, messages hold the code alone.
     pub pages_url: Option<WebUrl>,
     /// The sender of messages, as `name@host` or `Name <name@host>`.
     pub from: String,

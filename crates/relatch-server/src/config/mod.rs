@@ -22,6 +22,7 @@ mod known;
 mod layer;
 mod load;
 mod master_key;
+mod pages;
 mod reference;
 mod secret_text;
 mod server;
@@ -37,6 +38,7 @@ pub use identity::Identity;
 pub use keys::{KeysConfig, SigningAlgorithm, SigningConfig};
 pub use layer::Layer;
 pub use load::{Explained, Inputs, LoadedConfig};
+pub use pages::{Accent, PagesConfig};
 pub use reference::reference;
 pub use secret_text::SecretText;
 pub use server::{HttpLimitsConfig, ServerConfig, TlsConfig};
@@ -71,6 +73,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How messages leave.
     pub mail: MailConfig,
+    /// The hosted pages: sign-up, login and account below `/auth/pages/`.
+    pub pages: PagesConfig,
     /// OAuth clients, one `[[clients]]` table each.
     pub clients: Vec<ClientConfig>,
     /// Logs and metrics.

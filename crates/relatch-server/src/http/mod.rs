@@ -28,6 +28,7 @@ pub mod openapi;
 pub mod operations;
 pub mod origins;
 pub mod page;
+pub mod pages;
 pub mod password;
 pub mod problem;
 pub mod refresh;

@@ -6,8 +6,8 @@ use super::feed::{self, Feed};
 use super::oauth::{discovery, introspect, revoke, token};
 use super::site::{DevDoor, Site};
 use super::{
-    admin, dev, email, events, jwks, login, logout, me, openapi, operations, password, refresh, session_list,
-    signup,
+    admin, dev, email, events, jwks, login, logout, me, openapi, operations, pages, password, refresh,
+    session_list, signup,
 };
 use crate::app::App;
 use axum::Router;
@@ -36,6 +36,7 @@ pub fn router(app: App, dev: Option<DevDoor>, metrics: Option<PrometheusHandle>)
     tokio::spawn(feed::look_for_news(Arc::downgrade(&site)));
     routes
         .merge(dev::routes(site.dev.as_ref()))
+        .merge(pages::routes(&site))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(&site.edge), around))

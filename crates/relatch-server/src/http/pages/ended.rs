@@ -1,0 +1,76 @@
+//! Why the session ended, and what to do now.
+
+use super::login::already;
+use super::texts::Texts;
+use super::visit::{Visit, Visiting, Who};
+use crate::http::problem::Answer;
+use askama::Template;
+use axum::Extension;
+use axum::response::Response;
+use http::StatusCode;
+use relatch_core::{Ended, RevokeReason};
+
+/// The reason is that of the session's own row, where a cookie still tells which session it was; otherwise the one
+/// that the address names, of a closed list.
+pub(super) async fn show(Extension(visit): Visiting) -> Answer<Response> {
+    let named = visit.asked("reason").and_then(Reason::named);
+    let reason = match visit.who().await? {
+        Who::Unclear => return Ok(visit.reload()),
+        Who::Somebody(loaded) => return Ok(already(&visit, &loaded.user)),
+        Who::Ended(ended) => Reason::Ended(ended),
+        Who::Nobody => named.unwrap_or(Reason::Unknown),
+    };
+    Ok(visit.show(StatusCode::OK, &Page::of(&visit, reason)))
+}
+
+/// Why a session ended, as far as anybody knows.
+enum Reason {
+    Ended(Ended),
+    Revoked(RevokeReason),
+    /// Its time was over; which time, the program that sends people here was not told.
+    Expired,
+    Unknown,
+}
+
+impl Reason {
+    /// The words of the API: those of `reason` beside `session_revoked`, and the codes of a refused refresh.
+    fn named(word: &str) -> Option<Self> {
+        match word {
+            "idle" | "session_expired" => Some(Self::Expired),
+            "too_old" => Some(Self::Ended(Ended::TooOld)),
+            _ => RevokeReason::ALL.into_iter().find(|reason| reason.as_str() == word).map(Self::Revoked),
+        }
+    }
+
+    fn is_theft(&self) -> bool {
+        let reason = match self {
+            Self::Ended(Ended::Revoked(revocation)) => revocation.reason,
+            Self::Revoked(reason) => *reason,
+            _ => return false,
+        };
+        reason == RevokeReason::TokenReused
+    }
+
+    fn in_words(&self, texts: &Texts) -> &'static str {
+        match self {
+            Self::Ended(ended) => texts.ended(*ended),
+            Self::Revoked(reason) => texts.revoked(*reason),
+            Self::Expired => texts.ended.idle,
+            Self::Unknown => texts.ended.unknown,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/ended.html")]
+struct Page<'a> {
+    page: &'a Visit,
+    text: &'static str,
+    is_theft: bool,
+}
+
+impl<'a> Page<'a> {
+    fn of(page: &'a Visit, reason: Reason) -> Self {
+        Self { page, text: reason.in_words(page.texts), is_theft: reason.is_theft() }
+    }
+}
