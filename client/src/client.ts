@@ -59,8 +59,8 @@ export function createClient(options: ClientOptions = {}): Client {
     if (wake == 'online') take(online(state));
     if (over && over == session?.id) take(ended(state));
     if (over && hint && over == idIn(hint)) {
-      leaving ??= logout();
       if (status == 'loading') take(ended(state));
+      leaving ??= logout();
     } else if (!pending && !(session && env.isHidden()) && dueAt(state, hint) <= env.now()) refresh().catch(nothing);
     plan();
   }
@@ -77,7 +77,10 @@ export function createClient(options: ClientOptions = {}): Client {
   /** Ends after `timeout`, whatever `run` does. */
   function within<T>(run: (signal: AbortSignal) => Promise<T>, controller = new AbortController()): Promise<T> {
     const stop = env.timer(() => controller.abort(new AuthError('timeout')), timeout);
-    return unlessAborted(run(controller.signal), controller.signal).finally(stop);
+    const outcome = unlessAborted(run(controller.signal), controller.signal).catch((cause) => {
+      throw cause instanceof AuthError ? cause : new AuthError(env.isOnline() ? 'network' : 'offline', { cause });
+    });
+    return outcome.finally(stop);
   }
 
   const kept = (verb: 'get' | 'set' | 'remove', value = '') => within(async () => (storage ?? shared)[verb](key, value));
@@ -98,17 +101,13 @@ export function createClient(options: ClientOptions = {}): Client {
       return data as T;
     }, controller);
 
-  const errorFrom = (cause: unknown) =>
-    cause instanceof AuthError ? cause : new AuthError(env.isOnline() ? 'network' : 'offline', { cause });
-
   /** A few tries with pauses, as long as nothing is decided. */
   async function patiently<T>(run: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
         return await run();
-      } catch (cause) {
-        const error = errorFrom(cause);
-        const { retryAfter = 0, retryable, code } = error;
+      } catch (error) {
+        const { retryAfter = 0, retryable, code } = error as AuthError;
         if (!retryable || code == 'offline' || tries > 2 || retryAfter > 5) throw error;
         await new Promise<void>((resume) => env.timer(resume, 1000 * Math.max(retryAfter, tries * env.random())));
       }
@@ -129,7 +128,7 @@ export function createClient(options: ClientOptions = {}): Client {
       for (let isHealed = false; ; isHealed = true) {
         const answer = await patiently(async () => {
           // In the lock is the one request; what fails in it is no failure of the lock.
-          const outcome = await env.lock(key, 5000, () => exchange(epoch, grant, isForced || isHealed).catch(errorFrom));
+          const outcome = await env.lock(key, 5000, () => exchange(epoch, grant, isForced || isHealed).catch((error: AuthError) => error));
           if (outcome instanceof AuthError) throw outcome;
           return outcome;
         });
@@ -188,7 +187,9 @@ export function createClient(options: ClientOptions = {}): Client {
     return unlessAborted(refresh(), signal);
   };
 
-  const outlives = (grant: Grant | null, seconds: number) => grant && grant.expiresAt - env.now() > 1000 * seconds;
+  /** Of a very short life, half has to do. */
+  const outlives = (grant: Grant | null, seconds: number) =>
+    grant && grant.expiresAt - env.now() > Math.min(1000 * seconds, grant.lifeMs / 2);
 
   async function fresh(seconds = 10, signal?: AbortSignal | null): Promise<Grant> {
     look();
@@ -208,7 +209,11 @@ export function createClient(options: ClientOptions = {}): Client {
         return state.grant;
       }),
     async other({ token, session }, mayRefresh, signal) {
-      if (mayRefresh && state.grant?.token == token) await renew(signal).catch(nothing);
+      if (mayRefresh && state.grant?.token == token) {
+        await renew(signal).catch((error) => {
+          if (!(error instanceof AuthError)) throw error;
+        });
+      }
       const { grant } = state;
       return grant && grant.token != token && grant.session.user.id == session.user.id ? grant : null;
     },
@@ -242,9 +247,7 @@ export function createClient(options: ClientOptions = {}): Client {
       take(granted(state, answer, true, env.now()));
       plan()
       return state.grant?.session;
-    })().catch((cause) => {
-      throw errorFrom(cause);
-    });
+    })();
     entering = attempt.catch(nothing);
     return attempt;
   };
@@ -260,12 +263,12 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** Tells the server, after `first`; gives up after a few tries, or when somebody signs in. Never rejects. */
   async function logout(first?: Promise<unknown>): Promise<void> {
-    const { epoch } = state;
+    const before = entering;
     try {
-      await Promise.allSettled([first, entering]);
+      await Promise.allSettled([first, before]);
       const [token] = storage ? ((await kept('get')) ?? '').split(' ') : [];
       if (storage) await kept('remove');
-      if (token || !storage) await patiently(async () => state.epoch == epoch && ask('/logout', { refresh_token: token }, { keepalive: true }));
+      if (token || !storage) await patiently(async () => entering == before && ask('/logout', { refresh_token: token }, { keepalive: true }));
     } catch {
       // It is over here all the same, and `look` will notice a cookie that is still there.
     }
@@ -350,10 +353,10 @@ export function createClient(options: ClientOptions = {}): Client {
       enter('/password', { current_password: currentPassword, new_password: newPassword }, authorized) as Promise<Session>,
     dispose() {
       life.abort();
+      take(signingIn(state));
       stopTimer();
       channel?.close();
       channel = undefined;
-      underWay?.abort(new AuthError('signed_out'));
       listeners.clear();
     },
   };

@@ -13,6 +13,7 @@ export interface Grant {
   /** When to get the next one, while this one still lives. */
   readonly refreshAt: number;
   readonly expiresAt: number;
+  readonly lifeMs: number;
 }
 
 export interface State {
@@ -74,6 +75,7 @@ export function granted(state: State, answer: TokenAnswer, isNew: boolean, now: 
         session,
         refreshAt: after(answer.refresh_in || 1),
         expiresAt: after(answer.expires_in),
+        lifeMs: 1000 * answer.expires_in,
       },
       snapshot: { status: 'authenticated', session, error: null },
       isUnproven: isNew,

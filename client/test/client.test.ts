@@ -1,0 +1,788 @@
+/** The client against a server that follows a script, in virtual time. R numbers are those of the design's list. */
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { AuthError } from '../src/errors.js';
+import type { Client } from '../src/types.js';
+import { type Answer, type Call, html, json, problem, World } from './support/world.js';
+
+const HOUR = 3_600_000;
+const API = 'https://app.example/api/x';
+const failsWith = (code: string) => (error: unknown) => error instanceof AuthError && error.code === code;
+
+/** What this client has heard of, in order. */
+function heard(client: Client): string[] {
+  const names: string[] = [];
+  for (const name of ['signed_in', 'signed_out', 'expired', 'token', 'refresh_failed'] as const) {
+    client.addEventListener(name, () => names.push(name));
+  }
+  return names;
+}
+
+describe('start', () => {
+  test('an anonymous visitor costs no request where the hint can be read', async () => {
+    const world = new World();
+    const client = world.tab();
+    assert.equal(client.status, 'unauthenticated');
+    await world.pass(HOUR);
+    assert.equal(world.calls.length, 0);
+    await assert.rejects(client.getToken(), failsWith('signed_out'));
+    assert.equal((await world.done(client.fetch(API))).status, 401);
+    assert.equal(world.count('/auth/refresh'), 0);
+  });
+  test('where it cannot, one refresh finds out', async () => {
+    const world = new World();
+    world.hintIsReadable = false;
+    const client = world.tab();
+    assert.equal(client.status, 'loading');
+    const snapshot = await world.done(client.ready());
+    assert.deepEqual(snapshot, { status: 'unauthenticated', session: null, error: null });
+    assert.equal(world.calls.length, 1);
+  });
+  test('a session is restored, and requests meanwhile wait for it', async () => {
+    const world = new World();
+    await world.signedIn();
+    const client = world.tab();
+    const names = heard(client);
+    const answer = await world.done(client.fetch(API));
+    assert.equal(answer.status, 200);
+    assert.equal(client.session?.user.email, 'ada@example.com');
+    assert.equal(world.count('/auth/refresh'), 1);
+    assert.deepEqual(names, ['token']);
+  });
+  test('R9 with the server away it stays open, says why, and succeeds later', async () => {
+    const world = new World();
+    (await world.signedIn()).dispose();
+    world.online = false;
+    const client = world.tab();
+    const snapshot = await world.done(client.ready());
+    assert.deepEqual([snapshot.status, snapshot.error?.code], ['loading', 'offline']);
+    world.online = true;
+    await world.pass(10_000);
+    assert.equal(client.status, 'authenticated');
+  });
+});
+
+describe('one refresh for all', () => {
+  test('R3 R4 50 parallel 401s: one refresh, 50 answers', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.server.live.clear();
+    const answers = await world.done(Promise.all(Array.from({ length: 50 }, () => client.fetch(API))));
+    assert.deepEqual([...new Set(answers.map((answer) => answer.status))], [200]);
+    assert.equal(world.count('/auth/refresh'), 1);
+    assert.equal(world.count('/api/x'), 100);
+  });
+  test('R4 a late 401 for a token that was replaced meanwhile is just sent again', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.script.push(() => problem(401, 'token_expired'));
+    const late = client.fetch(API);
+    await world.settle();
+    await world.done(client.refresh());
+    assert.equal((await world.done(late)).status, 200);
+    assert.equal(world.count('/auth/refresh'), 1);
+  });
+  test('R8 a second 401 is final: one refresh, one retry', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    const refused = () => problem(401, 'token_expired');
+    world.script.push(refused, (_, own) => own(), refused);
+    assert.equal((await world.done(client.fetch(API))).status, 401);
+    assert.deepEqual([world.count('/auth/refresh'), world.count('/api/x')], [1, 2]);
+    assert.equal(client.status, 'authenticated');
+  });
+  test('R8 a request that was refreshed for beforehand is not refreshed for again', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    client.tab.hidden = true;
+    await world.pass(HOUR);
+    world.script.push((_, own) => own(), () => problem(401, 'token_expired'));
+    assert.equal((await world.done(client.fetch(API))).status, 401);
+    assert.deepEqual([world.count('/auth/refresh'), world.count('/api/x')], [1, 1]);
+  });
+  test('R3 timer and requests share the refresh', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.latency = 500;
+    await world.pass(720_000 + 200);
+    await world.done(Promise.all([client.refresh(), client.refresh(), client.refresh()]));
+    assert.equal(world.count('/auth/refresh'), 1);
+  });
+  test('R18 a refresh with a reason is asked for after the reason', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    const first = client.refresh();
+    const second = client.refresh({ reason: 'role_changed' });
+    const third = client.refresh({ reason: 'role_changed' });
+    await world.done(Promise.all([first, second, third]));
+    assert.equal(world.count('/auth/refresh'), 2);
+    assert.equal((await second).generation, (await third).generation);
+  });
+});
+
+describe('which requests', () => {
+  const sent = (world: World) => world.calls.at(-1)!.headers.get('authorization');
+  test('the token goes to the own origin and that of url, and nowhere else', async () => {
+    const world = new World();
+    const client = await world.signedIn({ origins: ['https://api.example'] });
+    const table: [string, boolean][] = [
+      ['https://api.example/x', true],
+      ['https://app.example/auth/me', true],
+      ['/relative', true],
+      ['https://evil.example/x', false],
+      ['https://api.example.evil.example/x', false],
+      ['http://api.example/x', false],
+      ['https://api.example:8443/x', false],
+      ['https://evil.example/https://api.example', false],
+    ];
+    for (const [url, isAllowed] of table) {
+      assert.equal(client.allows(url), isAllowed, url);
+      await world.done(client.fetch(url));
+      assert.equal(sent(world) !== null, isAllowed, url);
+    }
+  });
+  test('by default the page’s own origin may see it', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    assert.deepEqual([client.allows('/x'), client.allows('https://api.example/x')], [true, false]);
+  });
+  test('an Authorization header of the caller stays, and its 401 too', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    const answer = await world.done(client.fetch(API, { headers: { Authorization: 'Bearer mine' } }));
+    assert.equal(answer.status, 401);
+    assert.equal(sent(world), 'Bearer mine');
+    assert.equal(world.count('/auth/refresh'), 0);
+  });
+  const challenges: [string | undefined, boolean][] = [
+    ['Bearer error="invalid_token"', true],
+    ['Bearer realm="x", error="invalid_token"', true],
+    ['Bearer', true],
+    [undefined, true],
+    ['Bearer error="insufficient_scope"', false],
+    ['Basic realm="x"', false],
+  ];
+  for (const [challenge, isOurs] of challenges) {
+    test(`R8 a 401 that says ${challenge ?? 'nothing'} is${isOurs ? '' : ' not'} a reason to refresh`, async () => {
+      const world = new World();
+      const client = await world.signedIn();
+      world.script.push(() => html(401, challenge ? { 'www-authenticate': challenge } : {}));
+      assert.equal((await world.done(client.fetch(API))).status, isOurs ? 200 : 401);
+      assert.equal(world.count('/auth/refresh'), isOurs ? 1 : 0);
+    });
+  }
+  for (const status of [403, 404, 500, 503]) {
+    test(`a ${status} of the API says nothing about the session`, async () => {
+      const world = new World();
+      const client = await world.signedIn();
+      world.script.push(() => html(status));
+      assert.equal((await world.done(client.fetch(API))).status, status);
+      assert.equal(world.count('/auth/refresh'), 0);
+    });
+  }
+  test('the answer of the retry belongs to the same user, or there is none', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.server.live.clear();
+    world.server.user = { ...world.server.user, id: 'usr_bob' };
+    world.jar = JSON.parse(world.server.open(false).headers.get('x-set-cookie')!) as World['jar'];
+    assert.equal((await world.done(client.fetch(API))).status, 401);
+    assert.equal(client.session?.user.id, 'usr_bob');
+    assert.equal(world.count('/api/x'), 1);
+  });
+});
+
+describe('bodies (R10)', () => {
+  const bodies: [string, () => BodyInit][] = [
+    ['a string', () => 'hello'],
+    ['URLSearchParams', () => new URLSearchParams('a=hello')],
+    ['a Blob', () => new Blob(['hello'])],
+    ['an ArrayBuffer', () => new TextEncoder().encode('hello').buffer],
+  ];
+  for (const [name, body] of bodies) {
+    test(`${name} is sent again`, async () => {
+      const world = new World();
+      const client = await world.signedIn();
+      world.server.live.clear();
+      const answer = await world.done(client.fetch(API, { method: 'POST', body: body() }));
+      assert.match(((await answer.json()) as { text: string }).text, /hello/);
+    });
+    test(`a Request of ${name} is sent again`, async () => {
+      const world = new World();
+      const client = await world.signedIn();
+      world.server.live.clear();
+      const answer = await world.done(client.fetch(new Request(API, { method: 'POST', body: body() })));
+      assert.match(((await answer.json()) as { text: string }).text, /hello/);
+    });
+  }
+  const stream = (size = 5) => new Blob(['x'.repeat(size)]).stream();
+  test('a stream is never sent twice: its 401 comes back, with a new token for the next', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.server.live.clear();
+    const init = { method: 'POST', body: stream(), duplex: 'half' } as RequestInit;
+    assert.equal((await world.done(client.fetch(API, init))).status, 401);
+    assert.equal(world.count('/api/x'), 1);
+    assert.equal((await world.done(client.fetch(API, { ...init, body: stream() }))).status, 200);
+  });
+  test('a Request with more than a mebibyte neither', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.server.live.clear();
+    const request = new Request(API, { method: 'POST', body: 'x'.repeat((1 << 20) + 1) });
+    assert.equal((await world.done(client.fetch(request))).status, 401);
+    assert.equal(world.count('/api/x'), 1);
+  });
+  test('a stream is refreshed for beforehand when the token has less than a minute', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    client.tab.hidden = true;
+    await world.pass(850_000);
+    const init = { method: 'POST', body: stream(), duplex: 'half' } as RequestInit;
+    assert.equal((await world.done(client.fetch(API, init))).status, 200);
+    assert.equal(world.count('/auth/refresh'), 1);
+  });
+  test('an aborted call rejects with the reason of its signal, and the refresh goes on', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.server.live.clear();
+    world.latency = 1000;
+    const controller = new AbortController();
+    const call = client.fetch(API, { signal: controller.signal });
+    await world.pass(2500);
+    controller.abort();
+    await assert.rejects(call, { name: 'AbortError' });
+    await assert.rejects(client.refresh({ signal: controller.signal }), { name: 'AbortError' });
+    await world.pass(3000);
+    assert.equal(client.session?.generation, 2);
+  });
+});
+
+describe('when (R6, R7)', () => {
+  test('it refreshes when the server says so, by timers of five minutes at most', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    await world.pass(719_000);
+    assert.equal(world.count('/auth/refresh'), 0);
+    await world.pass(2000);
+    assert.equal(world.count('/auth/refresh'), 1);
+    await world.pass(8 * HOUR);
+    assert.equal(client.session?.generation, 1 + Math.floor((8 * HOUR + 721_000) / 720_000));
+  });
+  test('a hidden tab does nothing, and refreshes on becoming visible when due', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    client.tab.hidden = true;
+    await world.pass(HOUR);
+    assert.equal(world.count('/auth/refresh'), 0);
+    client.tab.hidden = false;
+    client.tab.wake('visibilitychange');
+    await world.pass(100);
+    assert.equal(client.session?.generation, 2);
+  });
+  test('sleep: after it, the first call has a new token, whether or not a timer came', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.time += 10 * HOUR;
+    const token = await world.done(client.getToken());
+    assert.equal(world.server.live.has(token), true);
+    assert.equal(world.count('/auth/refresh'), 1);
+  });
+  test('a token that dies before its time is replaced: a 401 always wins', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.server.live.clear();
+    assert.equal((await world.done(client.fetch(API))).status, 200);
+  });
+  test('a server that says "refresh now" is asked once a second at most', async () => {
+    const world = new World();
+    world.server.refreshSeconds = 0;
+    world.server.windowMs = 0;
+    await world.signedIn();
+    await world.pass(10_000);
+    assert.ok(world.count('/auth/refresh') <= 10, String(world.count('/auth/refresh')));
+  });
+  test('a life of five seconds does not make every call a refresh', async () => {
+    const world = new World();
+    world.server.lifeSeconds = 5;
+    world.server.refreshSeconds = 4;
+    const client = await world.signedIn();
+    for (let i = 0; i < 20; i++) await world.done(client.getToken());
+    assert.equal(world.count('/auth/refresh'), 0);
+  });
+  test('a hint cookie that says otherwise is believed on waking up', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.jar = {};
+    client.tab.wake('focus');
+    await world.pass(100);
+    assert.equal(client.status, 'unauthenticated');
+    world.jar = JSON.parse(world.server.open(false).headers.get('x-set-cookie')!) as World['jar'];
+    client.tab.wake('focus');
+    await world.pass(100);
+    assert.equal(client.status, 'authenticated');
+  });
+});
+
+describe('what keeps a session (R9)', () => {
+  const troubles: [string, string, (call: Call) => Answer][] = [
+    ['429', 'rate_limited', () => problem(429, 'too_many_refreshes', { retry_after: 7 })],
+    ['503', 'server', () => problem(503, 'unavailable')],
+    ['500', 'server', () => problem(500, 'internal_error')],
+    ['a proxy’s 502', 'server', () => html(502)],
+    ['a proxy’s 401', 'server', () => html(401)],
+    ['a portal’s 200', 'server', () => html(200)],
+    ['a 200 without a token', 'server', () => json({ ok: true })],
+    ['a lost answer', 'network', () => 'lost'],
+    ['no answer', 'timeout', () => 'hang'],
+    ['400 duplicate_cookie', 'invalid_request', () => problem(400, 'duplicate_cookie')],
+    ['403 csrf_check_failed', 'forbidden', () => problem(403, 'csrf_check_failed')],
+    ['403 step_up_required', 'step_up_required', () => problem(403, 'step_up_required')],
+  ];
+  for (const [name, code, trouble] of troubles) {
+    test(`${name}: the session stays, ${code} is said, and it heals by itself`, async () => {
+      const world = new World();
+      const client = await world.signedIn();
+      const names = heard(client);
+      world.script.push(trouble, trouble, trouble);
+      await assert.rejects(world.done(client.refresh()), failsWith(code));
+      assert.deepEqual([client.status, client.snapshot().error?.code], ['authenticated', code]);
+      assert.deepEqual(names, ['refresh_failed']);
+      world.script.length = 0;
+      await world.pass(60_000);
+      assert.equal(client.snapshot().error, null);
+      assert.equal(client.session?.generation, 2);
+    });
+  }
+  for (const code of ['session_expired', 'session_revoked', 'token_reused', 'device_mismatch', 'invalid_token']) {
+    test(`401 ${code} ends it, once, with the reason`, async () => {
+      const world = new World();
+      const client = await world.signedIn();
+      const names = heard(client);
+      world.script.push(() => problem(401, code, { reason: 'password_changed' }));
+      await assert.rejects(world.done(client.refresh()), AuthError);
+      const { status, error } = client.snapshot();
+      assert.deepEqual([status, error?.problem?.code, error?.problem?.reason], ['unauthenticated', code, 'password_changed']);
+      await world.pass(HOUR);
+      assert.deepEqual(names, ['expired']);
+      assert.equal(world.count('/auth/refresh'), 1);
+    });
+  }
+  test('R14 a cookie that the browser did not keep is called by its name', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.jar = {};
+    await assert.rejects(world.done(client.refresh()), failsWith('cookie_blocked'));
+    assert.equal(client.snapshot().error?.code, 'cookie_blocked');
+  });
+  test('Retry-After is honoured by everything that happens by itself', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.server.live.clear();
+    world.script.push((_, own) => own(), () => problem(503, 'unavailable', {}, { 'retry-after': '120' }));
+    assert.equal((await world.done(client.fetch(API))).status, 401);
+    for (let i = 0; i < 10; i++) await world.done(client.fetch(API));
+    client.tab.wake('online');
+    await world.pass(110_000);
+    assert.equal(world.count('/auth/refresh'), 1);
+    await world.pass(80_000);
+    assert.equal(world.count('/auth/refresh'), 2);
+  });
+  test('a dead server is asked less and less', async () => {
+    const world = new World();
+    await world.signedIn();
+    world.script.push(...Array.from({ length: 500 }, () => () => html(502) as Answer));
+    await world.pass(720_000 + 600_000);
+    const count = world.count('/auth/refresh');
+    assert.ok(count > 20 && count < 60, String(count));
+  });
+  test('offline and back: the event ends the pause', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.online = false;
+    await world.pass(HOUR);
+    assert.equal(client.snapshot().error?.code, 'offline');
+    world.online = true;
+    client.tab.wake('online');
+    await world.pass(50);
+    assert.equal(client.snapshot().error, null);
+  });
+  test('a dead token and no server: the request is not sent, and the error says to try again', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    client.tab.hidden = true;
+    await world.pass(HOUR);
+    world.script.push(() => html(502), () => html(502), () => html(502));
+    await assert.rejects(world.done(client.fetch(API)), (error: AuthError) => error.retryable && error.code === 'server');
+    assert.equal(world.count('/api/x'), 0);
+  });
+});
+
+describe('lost and late answers (R5, R12)', () => {
+  test('a lost answer is asked for again with the same attempt id, and the same child comes', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.script.push((_, own) => (own(), 'lost'));
+    await world.done(client.refresh());
+    const [first, second] = world.calls.filter((call) => call.path === '/auth/refresh');
+    assert.ok(first!.attempt);
+    assert.equal(first!.attempt, second!.attempt);
+    assert.equal(client.session?.generation, 2);
+  });
+  test('closed before the answer came, hours ago: the next start uses the attempt id again', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.script.push((_, own) => (own(), 'hang'));
+    void client.refresh().catch(() => {});
+    await world.pass(100);
+    client.dispose();
+    await world.pass(8 * HOUR);
+    const next = world.tab();
+    await world.done(next.ready());
+    assert.equal(next.status, 'authenticated');
+    assert.equal(world.storage.has('relatch:/auth'), false);
+  });
+  test('another tab’s attempt id is not removed', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.script.push((_, own) => {
+      world.storage.set('relatch:/auth', ' other');
+      return own();
+    });
+    await world.done(client.refresh());
+    assert.equal(world.storage.get('relatch:/auth'), ' other');
+  });
+  for (const hasChannels of [true, false]) {
+    test(`decision 5: a late answer of a lower generation is dropped and healed within the window (channels: ${hasChannels})`, async () => {
+      const world = new World();
+      Object.assign(world, { hasChannels, hasLocks: false });
+      const one = await world.signedIn();
+      const two = world.tab();
+      await world.done(two.ready());
+      await world.pass(40_000);
+      // Both ask at once; the second answer comes late, when the first has moved on.
+      two.tab.delay = 5000;
+      const slow = two.refresh();
+      await world.pass(20);
+      await world.done(one.refresh());
+      await world.pass(100);
+      const newest = { seen: `${one.session!.id}.${one.session!.generation + 1}` };
+      world.storage.set('relatch:/auth:seen', newest.seen);
+      const before = world.count('/auth/refresh');
+      await world.done(slow);
+      assert.equal(world.count('/auth/refresh'), before + 1);
+      await world.pass(HOUR);
+      await world.done(one.refresh());
+      assert.equal(two.status, 'authenticated');
+    });
+  }
+  test('a lie about what was seen costs one refresh, not a loop', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.storage.set('relatch:/auth:seen', `${client.session!.id}.999999`);
+    await world.done(client.refresh());
+    assert.equal(world.count('/auth/refresh'), 2);
+    await world.done(client.refresh());
+    assert.equal(world.count('/auth/refresh'), 3);
+  });
+});
+
+describe('tabs (R1, R2, R11, R16, R17)', () => {
+  test('a new token reaches the other tabs, and they do not ask for their own', async () => {
+    const world = new World();
+    const [one, two] = [await world.signedIn(), world.tab()];
+    await world.done(two.ready());
+    const before = world.count('/auth/refresh');
+    const names = heard(two);
+    await world.done(one.refresh());
+    await world.pass(10);
+    assert.equal(await two.getToken(), await one.getToken());
+    assert.equal(world.count('/auth/refresh'), before + 1);
+    assert.deepEqual(names, ['token']);
+  });
+  test('R11 login in one tab is a login in all, and the own listeners hear of it too', async () => {
+    const world = new World();
+    const [one, two] = [world.tab(), world.tab()];
+    const [own, other] = [heard(one), heard(two)];
+    await world.done(one.signIn({ email: 'a', password: 'b' }));
+    await world.pass(10);
+    assert.deepEqual([two.status, own, other], ['authenticated', ['signed_in', 'token'], ['signed_in', 'token']]);
+  });
+  test('R2 a lock that a frozen tab holds costs five seconds, not the session', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.holdLock('relatch:/auth');
+    const began = world.time;
+    await world.done(client.refresh());
+    assert.ok(world.time - began < 6000, String(world.time - began));
+  });
+  test('R2 a listener that calls back waits for nothing that waits for it', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    let again: Promise<unknown> | undefined;
+    client.addEventListener('token', () => (again ??= client.refresh({ reason: 'a listener' })));
+    await world.done(client.refresh());
+    await world.done(Promise.resolve(again));
+    assert.equal(world.count('/auth/refresh'), 2);
+  });
+  for (const [hasLocks, hasChannels] of [[true, true], [false, true], [true, false], [false, false]] as const) {
+    test(`20 tabs restored at once, answers in any order, 5 % lost: nobody is logged out (locks ${hasLocks}, channels ${hasChannels})`, async () => {
+      for (let round = 0; round < 10; round++) {
+        const world = new World();
+        Object.assign(world, { hasLocks, hasChannels });
+        for (let i = 0; i < round * 97; i++) world.random();
+        (await world.signedIn()).dispose();
+        await world.pass(12 * HOUR);
+        world.script.push(...Array.from({ length: 500 }, () => (_: Call, own: () => Response): Answer => {
+          const answer = own();
+          return world.random() < 0.05 ? 'lost' : answer;
+        }));
+        const tabs = Array.from({ length: 20 }, () => {
+          const client = world.tab();
+          client.tab.delay = world.random() * 1000;
+          return client;
+        });
+        await world.done(Promise.all(tabs.map((tab) => tab.ready())));
+        await world.pass(5000);
+        assert.deepEqual([...new Set(tabs.map((tab) => tab.status))], ['authenticated'], `round ${round}`);
+        await world.pass(40_000);
+        await world.done(tabs[3]!.refresh());
+        assert.equal(tabs[3]!.status, 'authenticated', `round ${round}, an hour later`);
+        if (hasLocks && hasChannels) assert.ok(world.count('/auth/refresh') < 30, String(world.count('/auth/refresh')));
+      }
+    });
+  }
+  test('a channel that says rubbish changes nothing', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    for (const channel of client.tab.channels) {
+      for (const data of [{}, { over: 'ses_other' }, { answer: { session_id: client.session!.id, generation: 0 } }]) {
+        channel.onmessage?.({ data } as MessageEvent);
+      }
+    }
+    assert.equal(client.status, 'authenticated');
+    assert.equal((await world.done(client.fetch(API))).status, 200);
+  });
+});
+
+describe('signing out', () => {
+  test('local state is gone before the request is answered, here and in other tabs', async () => {
+    const world = new World();
+    const [one, two] = [await world.signedIn(), world.tab()];
+    await world.done(two.ready());
+    const names = heard(two);
+    world.script.push(() => 'hang');
+    void one.signOut();
+    assert.equal(one.status, 'unauthenticated');
+    await world.pass(5);
+    assert.equal(two.status, 'unauthenticated');
+    assert.deepEqual(names, ['signed_out']);
+  });
+  test('without channels, the event of the storage tells it', async () => {
+    const world = new World();
+    world.hasChannels = false;
+    const [one, two] = [await world.signedIn(), world.tab()];
+    await world.done(two.ready());
+    await world.done(one.signOut());
+    two.tab.wake('storage');
+    assert.equal(two.status, 'unauthenticated');
+  });
+  for (const hasChannels of [true, false]) {
+    for (const head of [0, 3, 6, 9, 12, 100]) {
+      test(`R16 during a refresh, its answer ${head} ms before or after: signed out for good in every tab (channels ${hasChannels})`, async () => {
+        const world = new World();
+        world.hasChannels = hasChannels;
+        const [one, two] = [await world.signedIn(), world.tab()];
+        await world.done(two.ready());
+        two.tab.delay = head;
+        const late = [one.refresh(), two.refresh()].map((refresh) => refresh.catch(() => {}));
+        await world.pass(head / 2);
+        void one.signOut();
+        await world.done(Promise.all(late));
+        await world.pass(1000);
+        two.tab.wake('storage');
+        assert.deepEqual([one.status, two.status], ['unauthenticated', 'unauthenticated']);
+        await world.pass(HOUR);
+        const next = world.tab();
+        await world.done(next.ready());
+        assert.deepEqual([one.status, two.status, next.status], Array(3).fill('unauthenticated'));
+      });
+    }
+  }
+  test('with the network gone: signed out all the same, and the server hears of it at the next start', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.online = false;
+    await world.done(client.signOut());
+    assert.equal(client.status, 'unauthenticated');
+    client.dispose();
+    world.online = true;
+    const next = world.tab();
+    await world.pass(1000);
+    assert.equal(next.status, 'unauthenticated');
+    assert.equal(world.server.sessions.get('ses_1')?.revoked, 'logout');
+    await world.done(next.signIn({ email: 'a', password: 'b' }));
+    assert.equal(next.session?.id, 'ses_2');
+  });
+  test('the same where the hint cannot be read', async () => {
+    const world = new World();
+    world.hintIsReadable = false;
+    const client = await world.signedIn();
+    world.online = false;
+    await world.done(client.signOut());
+    world.online = true;
+    client.dispose();
+    const next = world.tab();
+    await world.pass(1000);
+    assert.equal(next.status, 'unauthenticated');
+    assert.equal(world.server.sessions.get('ses_1')?.revoked, 'logout');
+  });
+  test('while signing in: the last word counts', async () => {
+    const world = new World();
+    const client = world.tab();
+    const entering = client.signIn({ email: 'a', password: 'b' });
+    await world.settle();
+    const leaving = client.signOut();
+    await assert.rejects(world.done(entering), failsWith('signed_out'));
+    await world.done(leaving);
+    assert.equal(client.status, 'unauthenticated');
+    assert.deepEqual(world.jar, {});
+  });
+  test('signing in again does not lose its cookie to the answer of the logout', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    client.tab.delay = 2000;
+    void client.signOut();
+    await world.settle();
+    await world.done(client.signIn({ email: 'a', password: 'b' }));
+    await world.pass(HOUR);
+    assert.equal(client.session?.id, 'ses_2');
+    assert.equal(client.snapshot().error, null);
+  });
+  test('everywhere, and from the others', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    await world.done(client.signOut({ scope: 'others' }));
+    assert.equal(client.status, 'authenticated');
+    assert.deepEqual(world.calls.at(-1)!.body, { keep_current: true });
+    const all = client.signOut({ scope: 'all' });
+    await world.settle();
+    assert.equal(client.status, 'unauthenticated');
+    await world.done(all);
+    assert.deepEqual(world.calls.slice(-2).map((call) => call.path), ['/auth/logout-all', '/auth/logout']);
+  });
+  test('everywhere, with the server away: signed out here, and the error is told', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.online = false;
+    await assert.rejects(world.done(client.signOut({ scope: 'all' })), failsWith('offline'));
+    assert.equal(client.status, 'unauthenticated');
+  });
+});
+
+describe('signing in and accounts', () => {
+  test('what the server says is told by code', async () => {
+    const world = new World();
+    const client = world.tab();
+    for (const [status, code] of [[401, 'invalid_credentials'], [403, 'email_not_verified']] as const) {
+      world.script.push(() => problem(status, code));
+      await assert.rejects(world.done(client.signIn({ email: 'a', password: 'b' })), failsWith(code));
+    }
+    world.script.push(() => problem(429, 'too_many_attempts', {}, { 'retry-after': '30' }));
+    await assert.rejects(world.done(client.signIn({ email: 'a', password: 'b' })), (error: AuthError) => error.retryAfter === 30);
+    assert.equal(client.snapshot().error, null);
+  });
+  test('a second factor is no error', async () => {
+    const world = new World();
+    const client = world.tab();
+    world.script.push(() => problem(401, 'mfa_required', { mfa_token: 'm', methods: ['totp'] }));
+    const result = await world.done(client.signIn({ email: 'a', password: 'b' }));
+    assert.deepEqual(result, { status: 'mfa_required', mfaToken: 'm', methods: ['totp'] });
+  });
+  test('sign-up opens a session, or asks to look at the mail', async () => {
+    const world = new World();
+    const client = world.tab();
+    world.script.push(() => new Response(null, { status: 202 }));
+    assert.deepEqual(await world.done(client.signUp({ email: 'a', password: 'b' })), { status: 'check_mail' });
+    const { status } = await world.done(client.signUp({ email: 'a', password: 'b', name: 'Ada', deviceName: 'desk' }));
+    assert.equal(status, 'signed_in');
+    assert.deepEqual(world.calls.at(-1)!.body, { email: 'a', password: 'b', name: 'Ada', transport: 'cookie', device_name: 'desk' });
+  });
+  test('a wrong password leaves the session that was there', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.script.push(() => problem(401, 'invalid_credentials'));
+    await assert.rejects(world.done(client.signIn({ email: 'a', password: 'b' })), failsWith('invalid_credentials'));
+    assert.equal(client.session?.id, 'ses_1');
+    await world.done(client.refresh());
+  });
+  test('a changed password is a new session of the same user; what was under way is sent again', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    const names = heard(client);
+    const session = await world.done(client.changePassword({ currentPassword: 'a', newPassword: 'b' }));
+    assert.deepEqual([session.id, client.session?.id, names], ['ses_2', 'ses_2', ['token']]);
+    world.script.push(() => problem(403, 'wrong_password'));
+    await assert.rejects(world.done(client.changePassword({ currentPassword: 'x', newPassword: 'b' })), failsWith('wrong_password'));
+    assert.equal(client.status, 'authenticated');
+  });
+  test('devices are listed and ended; the own one is a sign-out', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    assert.deepEqual(await world.done(client.listSessions()), []);
+    world.script.push(() => new Response(null, { status: 204 }));
+    await world.done(client.revokeSession('ses_9'));
+    assert.deepEqual([world.calls.at(-1)!.method, world.calls.at(-1)!.path], ['DELETE', '/auth/sessions/ses_9']);
+    world.script.push(() => problem(404, 'not_found'));
+    await assert.rejects(world.done(client.revokeSession('ses_8')), failsWith('not_found'));
+    await world.done(client.revokeSession(client.session!.id));
+    assert.equal(client.status, 'unauthenticated');
+  });
+  test('an old session’s late refresh does not come over the new one', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    client.tab.delay = 3000;
+    const late = client.refresh().catch((error: AuthError) => error);
+    await world.settle();
+    client.tab.delay = 0;
+    await world.done(client.signIn({ email: 'a', password: 'b' }));
+    await world.done(late);
+    await world.pass(HOUR);
+    assert.equal(client.session?.id, 'ses_2');
+    assert.equal(client.status, 'authenticated');
+  });
+});
+
+describe('being told', () => {
+  test('the snapshot is the same object until something changes', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    const before = client.snapshot();
+    await world.done(client.getToken());
+    assert.equal(client.snapshot(), before);
+    let changes = 0;
+    const stop = client.subscribe(() => changes++);
+    await world.done(client.refresh());
+    assert.notEqual(client.snapshot(), before);
+    stop();
+    await world.done(client.refresh());
+    assert.equal(changes, 1);
+  });
+  test('after dispose nothing runs any more', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    const names = heard(client);
+    client.dispose();
+    await world.pass(HOUR);
+    assert.deepEqual([world.calls.length, names, client.tab.channels.length], [1, [], 0]);
+  });
+  test('no token is in the snapshot, in storage or in an error', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.script.push(() => html(502), () => html(502), () => html(502));
+    const error = await world.done(client.refresh().catch((error: unknown) => error));
+    const seen = JSON.stringify([client.snapshot(), [...world.storage], error, String(error)]);
+    assert.doesNotMatch(seen, /at-\d|ses_1:/);
+  });
+});
