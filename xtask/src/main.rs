@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod client;
 mod drills;
 mod examples;
 mod fuzz;

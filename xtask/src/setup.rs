@@ -23,6 +23,7 @@ pub(crate) fn run() -> Result<()> {
     python()?;
     fastapi()?;
     express()?;
+    client()?;
     Ok(())
 }
 
@@ -60,6 +61,23 @@ pub(crate) fn express() -> Result<PathBuf> {
     );
     fs::write(&stamp, package).context("build/express-api can't be written")?;
     Ok(to)
+}
+
+/// The folder of the npm package, with exactly the packages of its lock file.
+pub(crate) fn client() -> Result<PathBuf> {
+    let folder = root().join("client");
+    let (lock, stamp) =
+        (fs::read_to_string(folder.join("package-lock.json"))?, folder.join("node_modules/installed.json"));
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(folder);
+    }
+    let npm = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+    ensure!(
+        Job::new("npm", &npm).within(&folder).run()?.success,
+        "the packages of client/ can't be installed"
+    );
+    fs::write(&stamp, lock).context("client/node_modules can't be written")?;
+    Ok(folder)
 }
 
 /// A Python environment in `folder` with the packages of a list, made again when the list changes.

@@ -2,7 +2,7 @@
 
 use crate::run::{Job, succeeds};
 use crate::tally::Tally;
-use crate::{check, drills, examples, fuzz, generate, mutants, schemathesis, setup, simulator};
+use crate::{check, client, drills, examples, fuzz, generate, mutants, schemathesis, setup, simulator};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -18,6 +18,7 @@ const SUITES: &[Suite] = &[
     ("doctests", doctests),
     ("mutants", mutants::suite),
     ("simulator", simulator::suite),
+    ("client", client::suite),
     ("examples", examples::suite),
     ("schemathesis", schemathesis::suite),
     ("kill", drills::kill_suite),
