@@ -193,7 +193,7 @@ export interface paths {
          * @description `type` is one of `signed_up`, `login`, `login_failed`, `session_opened`, `logout`, `logout_all`,
          *     `session_revoked`, `refresh_reuse`, `session_healed`, `session_in_doubt`, `password_changed`,
          *     `password_reset_requested`, `password_reset`, `password_upgraded`, `email_verified`, `user_disabled`,
-         *     `user_enabled`.
+         *     `user_enabled`, `email_change_requested`, `email_changed`, `user_deleted`.
          */
         get: operations["get_auth_events"];
         put?: never;
@@ -1281,7 +1281,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
+            /** @description The API key lacks the scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1376,7 +1376,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
+            /** @description The API key lacks the scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1472,7 +1472,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
+            /** @description The API key lacks the scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1537,15 +1537,6 @@ export interface operations {
             };
             /** @description Some fields are not acceptable; `errors` lists them. */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; wait as `Retry-After` says. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1619,7 +1610,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
+            /** @description The API key lacks the scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1639,15 +1630,6 @@ export interface operations {
             };
             /** @description The address is too long. */
             414: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Some fields are not acceptable; `errors` lists them. */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1725,7 +1707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
+            /** @description The API key lacks the scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1820,7 +1802,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
+            /** @description The API key lacks the scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1840,15 +1822,6 @@ export interface operations {
             };
             /** @description The address is too long. */
             414: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Some fields are not acceptable; `errors` lists them. */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1924,7 +1897,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
+            /** @description The API key lacks the scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1944,15 +1917,6 @@ export interface operations {
             };
             /** @description The address is too long. */
             414: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Some fields are not acceptable; `errors` lists them. */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2063,15 +2027,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many attempts; wait as `Retry-After` says. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description The head is too large. */
             431: {
                 headers: {
@@ -2135,15 +2090,6 @@ export interface operations {
             };
             /** @description Token or key is missing or not valid. */
             401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key lacks the scope. */
-            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2292,7 +2238,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many attempts; wait as `Retry-After` says. */
+            /** @description `too_many_attempts`; wait as `Retry-After` says. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2413,15 +2359,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many attempts; wait as `Retry-After` says. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description The head is too large. */
             431: {
                 headers: {
@@ -2491,15 +2428,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description The body came too slowly. */
             408: {
                 headers: {
@@ -2538,15 +2466,6 @@ export interface operations {
             };
             /** @description Some fields are not acceptable; `errors` lists them. */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; wait as `Retry-After` says. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2612,15 +2531,6 @@ export interface operations {
             };
             /** @description Token or key is missing or not valid. */
             401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key lacks the scope. */
-            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2760,7 +2670,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many attempts; wait as `Retry-After` says. */
+            /** @description `too_many_attempts`; wait as `Retry-After` says. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2872,15 +2782,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many attempts; wait as `Retry-After` says. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description The head is too large. */
             431: {
                 headers: {
@@ -2979,15 +2880,6 @@ export interface operations {
             };
             /** @description Some fields are not acceptable; `errors` lists them. */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; wait as `Retry-After` says. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3121,7 +3013,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many attempts; wait as `Retry-After` says. */
+            /** @description `too_many_refreshes`; wait as `Retry-After` says. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3188,15 +3080,6 @@ export interface operations {
             };
             /** @description Token or key is missing or not valid. */
             401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key lacks the scope. */
-            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3279,15 +3162,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description There is no such live session of yours. */
             404: {
                 headers: {
@@ -3299,15 +3173,6 @@ export interface operations {
             };
             /** @description The address is too long. */
             414: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Some fields are not acceptable; `errors` lists them. */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3445,7 +3310,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many attempts; wait as `Retry-After` says. */
+            /** @description `too_many_attempts`; wait as `Retry-After` says. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3590,7 +3455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key lacks the scope. */
+            /** @description The API key lacks the scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3870,24 +3735,6 @@ export interface operations {
                     "application/json": components["schemas"]["OauthError"];
                 };
             };
-            /** @description Some fields are not acceptable; `errors` lists them. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OauthError"];
-                };
-            };
-            /** @description Too many attempts; wait as `Retry-After` says. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OauthError"];
-                };
-            };
             /** @description The head is too large. */
             431: {
                 headers: {
@@ -3986,24 +3833,6 @@ export interface operations {
             };
             /** @description The body has the wrong type. */
             415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OauthError"];
-                };
-            };
-            /** @description Some fields are not acceptable; `errors` lists them. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OauthError"];
-                };
-            };
-            /** @description Too many attempts; wait as `Retry-After` says. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4119,16 +3948,7 @@ export interface operations {
                     "application/json": components["schemas"]["OauthError"];
                 };
             };
-            /** @description Some fields are not acceptable; `errors` lists them. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OauthError"];
-                };
-            };
-            /** @description Too many attempts; wait as `Retry-After` says. */
+            /** @description `temporarily_unavailable`: too many refreshes; wait as `Retry-After` says. */
             429: {
                 headers: {
                     [name: string]: unknown;

@@ -1,37 +1,48 @@
-//! The pages on routes and errors in the documentation: written, and found stale, by the tests below.
+//! The pages on routes and errors in the documentation, and the API document that the client library is typed by:
+//! written, and found stale, by the tests below.
 
 use super::{Field, Group, Route, Shape, groups, shapes};
 use crate::config::WebUrl;
 use crate::http::{errors_reference, openapi, router};
 use std::fmt::Write;
 use std::path::Path;
+use utoipa::openapi::OpenApi;
 
 /// Run by `cargo xtask gen` with `UPDATE_GENERATED=1`, which writes the page instead of comparing it.
 #[test]
 fn generated_errors_page_is_current() {
-    write_or_compare("errors.md", &errors_reference());
+    write_or_compare("docs/src/reference/errors.md", &errors_reference());
 }
 
 #[test]
 fn generated_http_page_is_current() {
-    write_or_compare("http.md", &http_reference());
+    write_or_compare("docs/src/reference/http.md", &http_reference());
 }
 
-fn write_or_compare(name: &str, page: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reference");
+/// The client library's types are made of it: `npm run types` in `client`, and `npm run check` finds them stale.
+#[test]
+fn generated_openapi_snapshot_is_current() {
+    write_or_compare("client/openapi.json", &(document().to_pretty_json().unwrap() + "\n"));
+}
+
+fn write_or_compare(path: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
     if std::env::var_os("UPDATE_GENERATED").is_some() {
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(name), page).unwrap();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
     }
-    let committed = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
-    assert!(committed == page, "docs/src/reference/{name} is stale; run `cargo xtask gen`");
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == text, "{path} is stale; run `cargo xtask gen`");
+}
+
+fn document() -> OpenApi {
+    let (_, document) = router::table().split_for_parts();
+    openapi::finish(document, &WebUrl::try_from("https://id.example.com".to_owned()).unwrap())
 }
 
 /// The page of all routes, in Markdown.
 fn http_reference() -> String {
-    let (_, document) = router::table().split_for_parts();
-    let url = WebUrl::try_from("https://id.example.com".to_owned()).unwrap();
-    let document = serde_json::to_value(openapi::finish(document, &url)).unwrap();
+    let document = serde_json::to_value(document()).unwrap();
     let mut page = BEGINNING.to_owned();
     for group in groups(&document) {
         write_group(&mut page, &group);
