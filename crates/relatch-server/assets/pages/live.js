@@ -109,7 +109,7 @@
       const item = document.createElement("li");
       const number = document.createElement("strong");
       number.textContent = token.generation;
-      item.append(number, `${token.how}, ${Math.round((now - token.at) / 1000)} s ago`);
+      item.append(number, " ", `${token.how}, ${Math.round((now - token.at) / 1000)} s ago`);
       return item;
     }));
     if (!due) return;

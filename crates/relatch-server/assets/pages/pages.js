@@ -52,7 +52,8 @@
   for (const time of document.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (!Number.isNaN(at.valueOf())) {
-      time.textContent = at.toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
+      const style = { dateStyle: "medium", ...(!("day" in time.dataset) && { timeStyle: "short" }) };
+      time.textContent = at.toLocaleString(locale, style);
     }
   }
 

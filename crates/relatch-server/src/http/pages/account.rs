@@ -130,17 +130,16 @@ impl Device {
 /// A moment: for programs, and for people whose browser runs no script that says it in their own way.
 pub(super) struct When {
     pub(super) exact: String,
-    pub(super) shown: String,
+    pub(super) day: String,
+    pub(super) minute: String,
 }
 
 impl When {
     pub(super) fn of(at: Timestamp) -> Self {
         let exact = rfc3339(at);
-        // `2027-01-15T08:00:00Z`, to the minute.
-        let shown = match (exact.get(..10), exact.get(11..16)) {
-            (Some(date), Some(time)) => format!("{date} {time} UTC"),
-            _ => exact.clone(),
-        };
-        Self { exact, shown }
+        // `2027-01-15T08:00:00Z`.
+        let day = exact.get(..10).unwrap_or(&exact).to_owned();
+        let minute = exact.get(11..16).map_or_else(|| exact.clone(), |time| format!("{day} {time} UTC"));
+        Self { exact, day, minute }
     }
 }
