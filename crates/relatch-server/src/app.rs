@@ -191,23 +191,24 @@ fn password_cost(config: &Config) -> PasswordCost {
 }
 
 fn account_policy(config: &Config, identity: &Identity) -> AccountPolicy {
+    let hosted_pages_url = config.pages.enabled.then(|| identity.public_url.join("/auth/pages"));
     AccountPolicy {
         is_signup_enabled: config.signup.enabled,
         verify_email_first: config.signup.verify_email_first,
         public_url: identity.public_url.to_string(),
-        pages_url: pages_url(config, identity),
+        pages_url: config
+            .mail
+            .pages_url
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(|| hosted_pages_url.clone()),
+        hosted_pages_url,
         service_name: identity.public_url.host().to_owned(),
         password_rules: PasswordRules {
             chars_min: config.passwords.length_min,
             chars_max: config.passwords.length_max,
         },
     }
-}
-
-/// Where mailed links lead: pages of the operator's own, or the hosted ones.
-fn pages_url(config: &Config, identity: &Identity) -> Option<String> {
-    let own = config.mail.pages_url.as_ref().map(ToString::to_string);
-    own.or_else(|| config.pages.enabled.then(|| identity.public_url.join("/auth/pages")))
 }
 
 fn mailer(

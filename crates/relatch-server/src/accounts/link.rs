@@ -83,7 +83,12 @@ impl Accounts {
         self.parts.store.add_link(link).await?;
         let service = &self.parts.policy.service_name;
         let code = token.text();
-        let way = match &self.parts.policy.pages_url {
+        let policy = &self.parts.policy;
+        let pages = match purpose {
+            LinkPurpose::ChangeEmail => &policy.hosted_pages_url,
+            LinkPurpose::ResetPassword | LinkPurpose::VerifyEmail => &policy.pages_url,
+        };
+        let way = match pages {
             // Behind a `#`, so that the code reaches no server's log and no Referer header.
             Some(pages) => format!("open this link:\n\n{pages}/{path}#{}", code.expose()),
             None => format!("enter this code where {service} asks for it:\n\n{}", code.expose()),

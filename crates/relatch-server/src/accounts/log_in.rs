@@ -44,20 +44,20 @@ impl Accounts {
             let found = self.parts.store.credentials(&key).await?;
             let user_id = found.as_ref().map(|(user, _)| user.id);
             let known_device = self.known_device(user_id, &login.visitor).await?;
-            let limited = self.parts.login_limits.check(
-                login.email.unique_key(),
-                login.address,
-                known_device,
-                self.now(),
-            );
-            if let Err(limited) = limited {
-                return Ok(Err(LoginRefusal::TooMany { retry_after: limited.retry_after }));
-            }
+            let taken = self
+                .parts
+                .login_limits
+                .take(login.email.unique_key(), login.address, known_device, &*self.parts.surroundings.clock)
+                .await;
+            let attempt = match taken {
+                Ok(attempt) => attempt,
+                Err(limited) => return Ok(Err(LoginRefusal::TooMany { retry_after: limited.retry_after })),
+            };
             let (user, stored) = found.map_or((None, None), |(user, stored)| (Some(user), stored));
             let verdict = match self.verify_password(stored.as_ref(), login.password.clone()).await {
                 Ok(verdict) => verdict,
                 Err(doubt) => {
-                    self.parts.login_limits.undecided(login.email.unique_key(), login.address, known_device);
+                    attempt.undecided();
                     return Err(doubt);
                 }
             };
@@ -66,7 +66,7 @@ impl Accounts {
                 self.remember_failure(user_id, &login.visitor);
                 return Ok(Err(LoginRefusal::InvalidCredentials));
             };
-            self.parts.login_limits.succeeded(login.email.unique_key(), login.address, known_device);
+            attempt.succeeded();
             if self.parts.policy.verify_email_first && !is_verified(&user) {
                 return Ok(Err(LoginRefusal::EmailNotVerified));
             }

@@ -45,6 +45,8 @@ pub struct AccountPolicy {
     pub public_url: String,
     /// Where mailed links lead: pages `reset` and `verify` below it; without it the code is mailed alone.
     pub pages_url: Option<String>,
+    /// Where the hosted pages are, unless they are off: an account is moved to another address there alone.
+    pub hosted_pages_url: Option<String>,
     /// What the service is called.
     pub service_name: String,
     /// What may become a password.

@@ -80,6 +80,14 @@ impl Accounts {
         })
     }
 
+    /// Whether this password would log the user in; nothing is written and no limit counts, so this is not for
+    /// strangers to ask. `None` where there is no such user.
+    pub async fn would_log_in(&self, key: &UserKey, typed: TypedPassword) -> Result<Option<bool>, Doubt> {
+        let Some((user, stored)) = self.parts.store.credentials(key).await? else { return Ok(None) };
+        let verdict = self.verify_password(stored.as_ref(), typed).await?;
+        Ok(Some(verdict.matches && user.standing.disabled_at.is_none()))
+    }
+
     /// Disables a user and ends all their sessions. `None` where there is no such user.
     pub async fn disable(&self, key: &UserKey, by: &str) -> Result<Option<u64>, Doubt> {
         let end = (RevokeReason::UserDisabled, Some(SubjectUpdate::Disable), EventKind::UserDisabled);

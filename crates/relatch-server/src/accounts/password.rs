@@ -1,6 +1,6 @@
 //! Passwords change: by somebody who knows the old one, or by a mailed link. Every session from before ends.
 
-use super::{Accounts, LinkToken, TypedPassword, Visitor};
+use super::{Accounts, LinkToken, ProofRefusal, TypedPassword, Visitor};
 use crate::email::EmailAddress;
 use crate::password::PasswordRefusal;
 use crate::sessions::{Doubt, EndAll, Tokens};
@@ -65,27 +65,13 @@ impl Accounts {
         change: ChangePassword,
     ) -> Result<Result<Tokens, ChangeRefusal>, Doubt> {
         let session = change.session;
-        let user_id = session.user_id;
-        let account = user_id.to_string();
-        let limits = &self.parts.login_limits;
-        // The bearer's session counts as a known device: others who fail at the same account don't matter.
-        if let Err(limited) = limits.check(&account, change.address, session.device, self.now()) {
-            return Ok(Err(ChangeRefusal::TooMany { retry_after: limited.retry_after }));
-        }
-        let Some((mut user, stored)) = self.parts.store.credentials(&UserKey::Id(user_id)).await? else {
-            return Ok(Err(ChangeRefusal::WrongPassword));
-        };
-        let verdict = match self.verify_password(stored.as_ref(), change.current).await {
-            Ok(verdict) => verdict,
-            Err(doubt) => {
-                limits.undecided(&account, change.address, session.device);
-                return Err(doubt);
+        let mut user = match self.prove_password(&session, change.current, change.address).await? {
+            Ok(user) => user,
+            Err(ProofRefusal::WrongPassword) => return Ok(Err(ChangeRefusal::WrongPassword)),
+            Err(ProofRefusal::TooMany { retry_after }) => {
+                return Ok(Err(ChangeRefusal::TooMany { retry_after }));
             }
         };
-        if !verdict.matches {
-            return Ok(Err(ChangeRefusal::WrongPassword));
-        }
-        limits.succeeded(&account, change.address, session.device);
         let password = match self.check_new_password(change.new.expose(), address_of(&user)) {
             Ok(password) => password,
             Err(refusal) => return Ok(Err(ChangeRefusal::Password(refusal))),

@@ -28,25 +28,26 @@ impl Accounts {
         typed: TypedPassword,
         address: IpAddr,
     ) -> Result<Result<User, ProofRefusal>, Doubt> {
-        let account = session.user_id.to_string();
-        let limits = &self.parts.login_limits;
-        // The session counts as a known device: others who fail at the same account don't matter.
-        if let Err(limited) = limits.check(&account, address, session.device, self.now()) {
-            return Ok(Err(ProofRefusal::TooMany { retry_after: limited.retry_after }));
-        }
         let found = self.parts.store.credentials(&UserKey::Id(session.user_id)).await?;
+        let account = session.user_id.to_string();
+        let clock = &*self.parts.surroundings.clock;
+        // The session counts as a known device: others who fail at the same account don't matter.
+        let attempt = match self.parts.login_limits.take(&account, address, session.device, clock).await {
+            Ok(attempt) => attempt,
+            Err(limited) => return Ok(Err(ProofRefusal::TooMany { retry_after: limited.retry_after })),
+        };
         let Some((user, stored)) = found else { return Ok(Err(ProofRefusal::WrongPassword)) };
         let verdict = match self.verify_password(stored.as_ref(), typed).await {
             Ok(verdict) => verdict,
             Err(doubt) => {
-                limits.undecided(&account, address, session.device);
+                attempt.undecided();
                 return Err(doubt);
             }
         };
         if !verdict.matches {
             return Ok(Err(ProofRefusal::WrongPassword));
         }
-        limits.succeeded(&account, address, session.device);
+        attempt.succeeded();
         Ok(Ok(user))
     }
 }

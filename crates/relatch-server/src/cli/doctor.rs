@@ -20,6 +20,9 @@ pub(crate) fn run(common: &Common, open_store: &OpenStore) -> anyhow::Result<()>
         return report.close();
     };
     let config = loaded.config;
+    for warning in config.warnings() {
+        report.note("configuration", &warning);
+    }
     check_mail(&config, &mut report);
     let surroundings = surroundings()?;
     check_clock(&surroundings, &mut report);

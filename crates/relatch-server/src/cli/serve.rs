@@ -1,5 +1,6 @@
 //! `relatch serve`: the server, until it is told to stop.
 
+use super::only_server::OnlyServer;
 use super::workshop::{load_config, surroundings};
 use super::{Common, OpenStore};
 use crate::app::App;
@@ -36,8 +37,13 @@ pub(crate) fn start(
     let bounds = serve::Bounds::of(&config.server.limits);
     // Said before a database is made that nobody could serve.
     config.keys.master_key_source()?;
-    let opened = open_store(&config.store)?;
     runtime.block_on(async {
+        // Held to the end, and taken before anything is written.
+        let _only = OnlyServer::claim(&config.store).await?;
+        let opened = open_store(&config.store)?;
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
         let listener = TcpListener::bind(config.server.listen).await.with_context(|| {
             format!("can't listen on {}; is another server running there?", config.server.listen)
         })?;
@@ -45,6 +51,9 @@ pub(crate) fn start(
         let metrics_listen = config.telemetry.metrics_listen;
         let mailbox = dev.as_ref().map(|dev| Arc::clone(&dev.mailbox));
         let app = App::assemble(config, bound, opened, surroundings, mailbox).await?;
+        if !app.accounts.can_mail() {
+            tracing::info!("no mail leaves: nobody can reset a password by mail; set `mail.directory`");
+        }
         let _background = background::start(&app);
         let router = match metrics_listen {
             None => http::router(app.clone(), dev, Some(metrics)),

@@ -32,6 +32,16 @@ pub(crate) fn load_config(common: &Common, preset: Layer, flags: Layer) -> anyho
     Ok(Config::load(&inputs)?)
 }
 
+/// The same for a server whose messages stay in a mailbox of its own, where no other way is configured.
+pub(crate) fn load_config_with_mailbox(
+    common: &Common,
+    preset: Layer,
+    flags: Layer,
+) -> anyhow::Result<LoadedConfig> {
+    let inputs = Inputs::of_process(preset, common.config.clone(), flags)?;
+    Ok(Config::load(&Inputs { has_mailbox: true, ..inputs })?)
+}
+
 /// The clock and the randomness of the machine.
 pub(crate) fn surroundings() -> anyhow::Result<Surroundings> {
     Ok(Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy::open()?) })

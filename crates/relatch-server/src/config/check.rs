@@ -19,6 +19,34 @@ pub(super) fn check(loaded: &LoadedConfig, keys: &[Key]) -> Vec<String> {
     checker.problems
 }
 
+impl Config {
+    /// What is allowed and probably not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let life = self.tokens.access_seconds;
+        let windows = [
+            ("cookie", self.sessions.reuse_window_cookie_seconds),
+            ("body", self.sessions.reuse_window_body_seconds),
+        ];
+        let mut warnings = Vec::new();
+        for (transport, window) in windows {
+            let enough = window.saturating_mul(PERIOD_WINDOWS);
+            if window > 0 && life <= enough {
+                warnings.push(format!(
+                    "access tokens live {life} s, which is not longer than three reuse windows \
+                     (`sessions.reuse_window_{transport}_seconds`, {window} s): a thief who refreshes in step \
+                     with the owner may stay unnoticed; set `tokens.access_seconds` to more than {enough}, or a \
+                     shorter window"
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+/// How many windows a client must stay away between two refreshes for a copy to be found out at any lag
+/// (docs/decisions/0005-recent-is-two-windows.md).
+const PERIOD_WINDOWS: u32 = 3;
+
 struct Checker<'a> {
     loaded: &'a LoadedConfig,
     values: Value,
@@ -140,7 +168,8 @@ impl Checker<'_> {
                 argon2.iterations
             )
         });
-        self.require(!signup.verify_email_first || mail.directory.is_some(), || {
+        let has_mail = mail.directory.is_some() || self.loaded.has_mailbox;
+        self.require(!signup.verify_email_first || has_mail, || {
             "`signup.verify_email_first` needs a way to send mail; set `mail.directory`".into()
         });
         let from = self.named("mail.from");
@@ -299,6 +328,32 @@ mod tests {
         assert!(mistakes(&[("signup.verify_email_first", "true"), ("mail.directory", "out")]).is_empty());
         assert_refused(&[("mail.from", "nobody")], "must be an address");
         assert_refused(&[("mail.from", "a@b.c\r\nBcc: d@e.f")], "must be an address");
+    }
+
+    #[test]
+    fn the_mailbox_of_a_development_server_is_mail() {
+        let environment = vec![("RELATCH_SIGNUP__VERIFY_EMAIL_FIRST".to_owned(), "true".to_owned())];
+        for has_mailbox in [true, false] {
+            let inputs = Inputs { environment: environment.clone(), has_mailbox, ..Inputs::default() };
+            assert_eq!(Config::load(&inputs).is_ok(), has_mailbox);
+        }
+    }
+
+    #[test]
+    fn a_life_of_three_windows_is_warned_of_and_one_second_more_is_not() {
+        let warnings = |access, cookie, body| {
+            let mut config = Config::default();
+            config.tokens.access_seconds = access;
+            config.sessions.reuse_window_cookie_seconds = cookie;
+            config.sessions.reuse_window_body_seconds = body;
+            config.warnings()
+        };
+        assert_eq!(Config::default().warnings(), Vec::<String>::new());
+        assert_eq!(warnings(91, 30, 10), Vec::<String>::new());
+        let one = warnings(90, 30, 10);
+        assert!(one.len() == 1 && one[0].contains("more than 90") && one[0].contains("cookie"), "{one:?}");
+        assert_eq!(warnings(30, 30, 10).len(), 2);
+        assert_eq!(warnings(30, 0, 9), Vec::<String>::new(), "the strict rule has no window");
     }
 
     #[test]

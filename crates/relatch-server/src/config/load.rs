@@ -20,6 +20,8 @@ pub struct Inputs {
     pub environment: Vec<(String, String)>,
     /// What the command line says.
     pub flags: Layer,
+    /// Whether messages stay in the mailbox of `relatch dev` where no other way is configured.
+    pub has_mailbox: bool,
 }
 
 impl Inputs {
@@ -38,7 +40,7 @@ impl Inputs {
         }
         let named = file.is_some() || environment.iter().any(|(name, _)| name == CONFIG_FILE);
         let usual = Some(PathBuf::from(USUAL_FILE)).filter(|path| !named && path.exists());
-        Ok(Self { preset, file: file.or(usual), environment, flags })
+        Ok(Self { preset, file: file.or(usual), environment, flags, has_mailbox: false })
     }
 }
 
@@ -52,6 +54,8 @@ pub struct LoadedConfig {
     pub config: Config,
     /// By the whole name of each setting that is not at its default.
     sources: BTreeMap<String, String>,
+    /// See [`Inputs::has_mailbox`].
+    pub(super) has_mailbox: bool,
 }
 
 /// One value of the effective configuration, as `relatch config` prints it.
@@ -83,7 +87,8 @@ impl Config {
         let layers = [inputs.preset.clone(), file, environment, inputs.flags.clone()];
         let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
         let config: Config = figment.extract().map_err(|error| ConfigError::of_types(error, &keys))?;
-        let loaded = LoadedConfig { config, sources: sources(&figment, &keys) };
+        let loaded =
+            LoadedConfig { config, sources: sources(&figment, &keys), has_mailbox: inputs.has_mailbox };
         ConfigError::unless_empty(check(&loaded, &keys))?;
         Ok(loaded)
     }
@@ -205,7 +210,13 @@ mod tests {
             Layer::new().with("store.readers", "relatch dev", 1).with("mail.directory", "relatch dev", "out");
         let variables = [("RELATCH_STORE__READERS", "3"), ("RELATCH_STORE__URL", "sqlite:c"), ("PATH", "x")];
         let flags = Layer::new().with("store.readers", "--readers", 4);
-        let inputs = Inputs { preset, file: Some(file.clone()), environment: environment(&variables), flags };
+        let inputs = Inputs {
+            preset,
+            file: Some(file.clone()),
+            environment: environment(&variables),
+            flags,
+            has_mailbox: false,
+        };
         let loaded = Config::load(&inputs).unwrap();
         assert_eq!((loaded.config.store.readers, loaded.source("store.readers")), (4, "--readers"));
         assert_eq!(loaded.source("store.url"), "RELATCH_STORE__URL");

@@ -79,6 +79,11 @@ impl Limiter {
 
     /// Spends one try of this key's budget.
     pub fn take(&self, key: &(impl Hash + ?Sized), now: Timestamp) -> Result<(), Limited> {
+        self.take_quietly(key, now).inspect_err(|_| self.count_refusal())
+    }
+
+    /// The same for who may come again at once: a refusal is counted when it is answered.
+    pub(super) fn take_quietly(&self, key: &(impl Hash + ?Sized), now: Timestamp) -> Result<(), Limited> {
         let (now, span) = (millis(now), self.quota.span_millis());
         let place = self.place(key);
         let mut shard = self.lock(&place);
@@ -87,12 +92,15 @@ impl Limiter {
         // A budget is never more than spent: without the bound, a clock set back would lock everybody out.
         let whole_at = known.clamp(now, now + span) + self.quota.interval_millis;
         if let Some(early) = whole_at.checked_sub(now + span).filter(|early| *early > 0) {
-            counter!("relatch_limited_total", "limit" => self.name).increment(1);
             let seconds = early.div_ceil(1000).try_into().unwrap_or(u32::MAX);
             return Err(Limited { retry_after: Seconds(seconds) });
         }
         *slot = Slot { tag: place.tag, whole_at };
         Ok(())
+    }
+
+    pub(super) fn count_refusal(&self) {
+        counter!("relatch_limited_total", "limit" => self.name).increment(1);
     }
 
     /// Gives back one try that was taken.

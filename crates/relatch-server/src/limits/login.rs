@@ -3,9 +3,13 @@
 use super::limiter::{Limited, Limiter, Quota};
 use super::network::network_of;
 use crate::config::LimitsConfig;
-use crate::environment::Entropy;
+use crate::environment::{Clock, Entropy};
 use relatch_token::{DeviceHash, Seconds, Timestamp};
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, Semaphore};
 
 /// The budgets of failed logins.
 ///
@@ -14,7 +18,9 @@ use std::net::IpAddr;
 /// Every other try is counted by address, and then by account.
 ///
 /// A try is taken before the password is judged, so that a thousand parallel ones count as a thousand, and
-/// given back when it was right. A try on a closed account still costs the address it comes from.
+/// given back when it was right. Where a budget is spent, but by tries that are still being judged, the next
+/// one waits for their verdicts: right passwords that come at once use up nobody's budget. A try on a closed
+/// account still costs the address it comes from.
 ///
 /// What remains: somebody with very many addresses can use up the budget of an account, and then its owner
 /// can't log in from a device that the account has never seen, until the attacker pauses. His known devices
@@ -24,6 +30,36 @@ pub struct LoginLimits {
     per_account: Limiter,
     per_address: Limiter,
     per_known_device: Limiter,
+    /// How many tries of each budget are being judged. Budgets are spent and given back under this lock, so
+    /// that who finds one spent knows whether it may still change.
+    judged: Mutex<HashMap<Budget, u32>>,
+    /// Told at each verdict.
+    verdict: Notify,
+    waiting: Semaphore,
+}
+
+/// What a try is counted by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Budget {
+    Account(String),
+    Address(IpAddr),
+    KnownDevice(String, DeviceHash),
+}
+
+/// A try that was taken. It counts as a failure unless it is told otherwise: dropped, too, so that hanging up
+/// before the answer saves nobody a guess.
+#[must_use]
+pub struct LoginTry<'a> {
+    limits: &'a LoginLimits,
+    budgets: Vec<Budget>,
+    verdict: Verdict,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Failed,
+    Right,
+    NotJudged,
 }
 
 impl LoginLimits {
@@ -35,60 +71,157 @@ impl LoginLimits {
             per_account: limiter("login_account", config.login_failures_per_account_max),
             per_address: limiter("login_address", config.login_failures_per_address_max),
             per_known_device: limiter("login_known_device", config.login_failures_per_account_max),
+            judged: Mutex::default(),
+            verdict: Notify::new(),
+            waiting: Semaphore::new(WAITING_MAX),
         }
     }
 
-    /// Counts a try, before the password is looked at.
+    /// Takes a try, before the password is looked at; may wait for the verdicts of others.
     ///
     /// `account` names the account whether or not it exists (the unique key of the typed address), so that
     /// a 429 does not tell. `known_device` is a device that the store knows to have logged in to this very
     /// account; a device cookie alone proves nothing.
-    pub fn check(
+    pub async fn take(
         &self,
         account: &str,
         address: IpAddr,
         known_device: Option<DeviceHash>,
-        now: Timestamp,
-    ) -> Result<(), Limited> {
-        match known_device {
-            Some(device) => self.per_known_device.take(&(account, device), now),
-            None => {
-                self.per_address.take(&network_of(address), now)?;
-                self.per_account.take(account, now)
+        clock: &dyn Clock,
+    ) -> Result<LoginTry<'_>, Limited> {
+        let budgets = match known_device {
+            Some(device) => vec![Budget::KnownDevice(account.to_owned(), device)],
+            None => vec![Budget::Address(network_of(address)), Budget::Account(account.to_owned())],
+        };
+        let mut place = None;
+        loop {
+            let mut verdict = pin!(self.verdict.notified());
+            // From here on no verdict is missed.
+            verdict.as_mut().enable();
+            let refusal = match self.take_now(&budgets, clock.now()) {
+                Ok(()) => return Ok(LoginTry { limits: self, budgets, verdict: Verdict::Failed }),
+                Err(refusal) => refusal,
+            };
+            if place.is_none() {
+                place = self.waiting.try_acquire().ok();
+            }
+            if !refusal.may_change || place.is_none() {
+                refusal.by.count_refusal();
+                return Err(refusal.limited);
+            }
+            verdict.await;
+        }
+    }
+
+    /// Spends all of the budgets. Where one is spent, those before it stay spent, unless that may change.
+    fn take_now(&self, budgets: &[Budget], now: Timestamp) -> Result<(), Refusal<'_>> {
+        let mut judged = self.judged();
+        for (index, budget) in budgets.iter().enumerate() {
+            if let Err(limited) = self.spend(budget, now) {
+                let may_change = judged.contains_key(budget);
+                if may_change {
+                    budgets[..index].iter().for_each(|taken| self.give_back(taken));
+                }
+                return Err(Refusal { limited, may_change, by: self.limiter(budget) });
+            }
+        }
+        for budget in budgets {
+            *judged.entry(budget.clone()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// A try is over. Account and address get back the one try of a right password and not all, or somebody
+    /// with an account of his own could clear the budget of his address at will, and the owner's logins would
+    /// clear an attacker's; a known device starts afresh.
+    fn close(&self, budgets: &[Budget], verdict: Verdict) {
+        let mut judged = self.judged();
+        for budget in budgets {
+            match (verdict, budget) {
+                (Verdict::Failed, _) => {}
+                (Verdict::Right, Budget::KnownDevice(account, device)) => {
+                    self.per_known_device.forget(&(account, device));
+                }
+                (Verdict::Right | Verdict::NotJudged, _) => self.give_back(budget),
+            }
+            if let Some(count) = judged.get_mut(budget) {
+                *count -= 1;
+                if *count == 0 {
+                    judged.remove(budget);
+                }
+            }
+        }
+        drop(judged);
+        self.verdict.notify_waiters();
+    }
+
+    fn spend(&self, budget: &Budget, now: Timestamp) -> Result<(), Limited> {
+        match budget {
+            Budget::Account(account) => self.per_account.take_quietly(account, now),
+            Budget::Address(network) => self.per_address.take_quietly(network, now),
+            Budget::KnownDevice(account, device) => {
+                self.per_known_device.take_quietly(&(account, device), now)
             }
         }
     }
 
-    /// The password was right: the try does not count, and a known device starts afresh.
-    ///
-    /// Account and address get back this one try and not all, or somebody with an account of his own could
-    /// clear the budget of his address at will, and the owner's logins would clear an attacker's.
-    pub fn succeeded(&self, account: &str, address: IpAddr, known_device: Option<DeviceHash>) {
-        match known_device {
-            Some(device) => self.per_known_device.forget(&(account, device)),
-            None => self.give_back(account, address),
+    fn give_back(&self, budget: &Budget) {
+        match budget {
+            Budget::Account(account) => self.per_account.give_back(account),
+            Budget::Address(network) => self.per_address.give_back(network),
+            Budget::KnownDevice(account, device) => self.per_known_device.give_back(&(account, device)),
         }
+    }
+
+    fn limiter(&self, budget: &Budget) -> &Limiter {
+        match budget {
+            Budget::Account(_) => &self.per_account,
+            Budget::Address(_) => &self.per_address,
+            Budget::KnownDevice(..) => &self.per_known_device,
+        }
+    }
+
+    fn judged(&self) -> MutexGuard<'_, HashMap<Budget, u32>> {
+        // Nothing under this lock panics half-way.
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Refusal<'a> {
+    limited: Limited,
+    /// Whether a try that spent the budget is still being judged.
+    may_change: bool,
+    by: &'a Limiter,
+}
+
+impl LoginTry<'_> {
+    /// The password was right: the try does not count.
+    pub fn succeeded(mut self) {
+        self.verdict = Verdict::Right;
     }
 
     /// The password was not judged (503): the try does not count. Otherwise a flood that keeps the password
     /// threads busy would lock the owner out.
-    pub fn undecided(&self, account: &str, address: IpAddr, known_device: Option<DeviceHash>) {
-        match known_device {
-            Some(device) => self.per_known_device.give_back(&(account, device)),
-            None => self.give_back(account, address),
-        }
-    }
-
-    fn give_back(&self, account: &str, address: IpAddr) {
-        self.per_address.give_back(&network_of(address));
-        self.per_account.give_back(account);
+    pub fn undecided(mut self) {
+        self.verdict = Verdict::NotJudged;
     }
 }
+
+impl Drop for LoginTry<'_> {
+    fn drop(&mut self) {
+        self.limits.close(&self.budgets, self.verdict);
+    }
+}
+
+/// Over so many that wait, the next one is refused at once: each verdict wakes them all.
+const WAITING_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::environment::OsEntropy;
+    use std::sync::Arc;
+    use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     const ADA: &str = "ada@example.com";
@@ -103,6 +236,42 @@ mod tests {
             ..LimitsConfig::default()
         };
         LoginLimits::new(&config, &OsEntropy::open().unwrap())
+    }
+
+    struct Still(Timestamp);
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+
+    impl LoginLimits {
+        /// A try that nobody waits for.
+        fn begin(
+            &self,
+            account: &str,
+            address: IpAddr,
+            device: Option<DeviceHash>,
+            now: Timestamp,
+        ) -> Result<LoginTry<'_>, Limited> {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            match pin!(self.take(account, address, device, &Still(now))).poll(&mut context) {
+                std::task::Poll::Ready(taken) => taken,
+                std::task::Poll::Pending => panic!("it waits for somebody"),
+            }
+        }
+
+        /// A try with a wrong password.
+        fn check(
+            &self,
+            account: &str,
+            address: IpAddr,
+            device: Option<DeviceHash>,
+            now: Timestamp,
+        ) -> Result<(), Limited> {
+            self.begin(account, address, device, now).map(drop)
+        }
     }
 
     fn address(host: u32) -> IpAddr {
@@ -154,13 +323,12 @@ mod tests {
     fn a_right_password_does_not_count() {
         let limits = limits();
         for _ in 0..100 {
-            assert_eq!(limits.check(ADA, address(1), None, NOW), Ok(()));
-            limits.succeeded(ADA, address(1), None);
+            limits.begin(ADA, address(1), None, NOW).unwrap().succeeded();
         }
         for _ in 0..9 {
             assert_eq!(limits.check(ADA, address(1), LAPTOP, NOW), Ok(()));
         }
-        limits.succeeded(ADA, address(1), LAPTOP);
+        limits.begin(ADA, address(1), LAPTOP, NOW).unwrap().succeeded();
         for _ in 0..10 {
             assert_eq!(limits.check(ADA, address(1), LAPTOP, NOW), Ok(()));
         }
@@ -173,8 +341,8 @@ mod tests {
         let mut guesses = 0;
         for account in 0..1000 {
             guesses += u32::from(limits.check(&account.to_string(), address(1), None, NOW).is_ok());
-            if limits.check("eve@example.com", address(1), None, NOW).is_ok() {
-                limits.succeeded("eve@example.com", address(1), None);
+            if let Ok(own) = limits.begin("eve@example.com", address(1), None, NOW) {
+                own.succeeded();
             }
         }
         assert_eq!(guesses, 30);
@@ -185,8 +353,7 @@ mod tests {
         let limits = limits();
         for _ in 0..100 {
             for device in [None, LAPTOP] {
-                assert_eq!(limits.check(ADA, address(1), device, NOW), Ok(()));
-                limits.undecided(ADA, address(1), device);
+                limits.begin(ADA, address(1), device, NOW).unwrap().undecided();
             }
         }
     }
@@ -198,5 +365,61 @@ mod tests {
             let _ = limits.check(ADA, address(1), None, NOW);
         }
         assert!(limits.check("eve@example.com", address(1), None, NOW).is_err());
+    }
+
+    /// As many as a morning brings, each of which takes the time of an Argon2 computation.
+    async fn at_once(limits: &Arc<LoginLimits>, tries: u32, is_right: fn(u32) -> bool) -> Vec<bool> {
+        let tasks: Vec<_> = (0..tries)
+            .map(|n| {
+                let limits = Arc::clone(limits);
+                tokio::spawn(async move {
+                    let taken = limits.take(ADA, address(1), None, &Still(NOW)).await;
+                    tokio::time::sleep(Duration::from_millis(30)).await;
+                    taken.map(|one| if is_right(n) { one.succeeded() } else { drop(one) }).is_ok()
+                })
+            })
+            .collect();
+        let mut served = Vec::new();
+        for task in tasks {
+            served.push(task.await.unwrap());
+        }
+        served
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn right_passwords_that_come_at_once_wait_for_each_other_and_all_get_in() {
+        let limits = Arc::new(limits());
+        assert_eq!(at_once(&limits, 100, |_| true).await, [true; 100]);
+        // And nothing of the budget is gone.
+        for _ in 0..10 {
+            assert_eq!(limits.check(ADA, address(1), None, NOW), Ok(()));
+        }
+        assert!(limits.check(ADA, address(1), None, NOW).is_err());
+        assert!(limits.judged().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guesses_that_come_at_once_are_as_few_as_one_by_one() {
+        let limits = Arc::new(limits());
+        let served = at_once(&limits, 100, |_| false).await;
+        assert_eq!(served.iter().filter(|served| **served).count(), 10);
+        assert_eq!(limits.waiting.available_permits(), WAITING_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn over_the_bound_nobody_waits() {
+        let limits = Arc::new(limits());
+        let served = at_once(&limits, 1000, |_| true).await;
+        assert_eq!(served.iter().filter(|served| **served).count(), 10 + WAITING_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hangs_up_has_guessed_and_keeps_nobody_waiting() {
+        let limits = Arc::new(limits());
+        for _ in 0..10 {
+            let hang_up = limits.take(ADA, address(1), None, &Still(NOW)).await.unwrap();
+            drop(hang_up);
+        }
+        assert!(limits.take(ADA, address(1), None, &Still(NOW)).await.is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! `relatch dev`: the lines it prints work as printed; and `relatch demo theft` against it.
 
-use crate::support::{Folder, ended};
-use serde_json::Value;
+use crate::support::{Folder, PASSWORD, ended};
+use serde_json::{Value, json};
 use std::process::Command;
 
 #[test]
@@ -51,6 +51,30 @@ fn a_second_start_keeps_people_sessions_and_the_api_key() {
     let server = folder.dev(&[]);
     assert_eq!(key(server.said()), before);
     assert_eq!(server.refresh(&pair).0, 200);
+}
+
+#[test]
+fn a_password_that_was_changed_is_not_printed_as_if_it_worked() {
+    let folder = Folder::new();
+    let mut server = folder.dev(&[]);
+    assert!(server.said().contains("ada@example.com, password: correct horse battery"));
+    let token = server.log_in("ada@example.com").1["access_token"].as_str().unwrap().to_owned();
+    let body = json!({"current_password": PASSWORD, "new_password": "another horse battery"});
+    assert_eq!(server.post_with("/auth/password", &token, &body).0, 200);
+    assert_eq!(server.terminate(), Some(0));
+    let said = folder.dev(&[]).said();
+    assert!(said.contains("ada@example.com, with a password of your own"), "{said}");
+    assert!(!said.contains(PASSWORD), "{said}");
+}
+
+#[test]
+fn its_mailbox_is_mail_enough_to_prove_addresses_first() {
+    let folder = Folder::new();
+    let server = folder.dev(&["--set", "signup.verify_email_first=true"]);
+    let body = json!({"email": "bob@example.com", "password": PASSWORD, "transport": "body"});
+    assert_eq!(server.post("/auth/signup", &body).0, 202);
+    let serve = folder.run(&["serve", "--set", "signup.verify_email_first=true"]);
+    serve.assert_refused(&["`mail.directory`"]);
 }
 
 #[test]

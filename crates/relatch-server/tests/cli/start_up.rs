@@ -1,6 +1,6 @@
 //! Starting over what is missing, wrong or broken: a sentence that says what to do, and nothing is damaged.
 
-use crate::support::{Folder, ended};
+use crate::support::{Folder, MASTER_KEY, ended};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -45,6 +45,24 @@ fn with_another_master_key_it_refuses_and_changes_nothing() {
     serve_with_key(&folder, Some(OTHER_MASTER_KEY)).assert_refused(&["master key"]);
     assert_eq!(fs::read(folder.path("relatch.db")).unwrap(), before);
     assert_unharmed(&folder);
+}
+
+/// So whoever serves has every key that tokens may be sealed under (docs/decisions/0006-unknown-master-key.md).
+#[test]
+fn a_server_without_the_newest_master_key_does_not_start() {
+    let folder = Folder::new();
+    folder.make("ada@example.com");
+    let both = format!("2:{}\n{MASTER_KEY}", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=");
+    let pair = folder.serve(&[]).log_in("ada@example.com").1;
+    let path = folder.path("both.key");
+    fs::write(&path, both).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut with_both = folder.command(&["serve", "--set", "keys.master_key_file=both.key"]);
+    with_both.env_remove("RELATCH_MASTER_KEY");
+    let server = folder.start_serving(with_both);
+    assert_eq!(server.refresh(&pair).0, 200, "under the old key, which is still given");
+    drop(server);
+    folder.run(&["serve"]).assert_refused(&["master key 2, which was not given"]);
 }
 
 #[test]

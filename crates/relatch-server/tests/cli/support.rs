@@ -87,7 +87,12 @@ impl Folder {
     pub fn serve(&self, settings: &[&str]) -> Server {
         let mut arguments = vec!["serve"];
         arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
-        let mut server = self.start(self.command(&arguments));
+        self.start_serving(self.command(&arguments))
+    }
+
+    /// The same by a command of one's own.
+    pub fn start_serving(&self, command: Command) -> Server {
+        let mut server = self.start(command);
         server.wait_for(r#""message":"listening""#);
         let log = server.said();
         let line = log.lines().find(|line| line.contains(r#""message":"listening""#)).unwrap();
@@ -191,6 +196,14 @@ impl Server {
     pub fn get(&self, path: &str, bearer: &str) -> (u16, Value) {
         let request = agent().get(format!("{}{path}", self.url));
         read(request.header("Authorization", format!("Bearer {bearer}")).call().unwrap())
+    }
+
+    /// The value of a metric, 0 where nothing was counted yet.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text =
+            agent().get(format!("{}/metrics", self.url)).call().unwrap().body_mut().read_to_string().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
     }
 
     /// A form by a client that proves itself by its secret.

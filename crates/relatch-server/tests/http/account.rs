@@ -160,6 +160,19 @@ async fn a_message_bids_farewell_to_a_deleted_account_and_codes_from_before_are_
     assert_eq!(confirm(&server, &code).await, Err(ConfirmEmailRefusal::InvalidLink));
 }
 
+#[tokio::test]
+async fn the_link_to_move_leads_to_the_hosted_page_whoever_has_pages_for_the_others() {
+    let own = json!("https://app.example.com/account");
+    let server = Server::start(|config| config.mail.pages_url = serde_json::from_value(own).unwrap()).await;
+    server.make("ada@example.com").await;
+    let mut ada = server.browser();
+    ada.log_in("ada@example.com").await;
+    assert_eq!(change(&server, &ada, NEW, PASSWORD).await, Ok(()));
+    let link = format!("{}/auth/pages/change-email#{}", server.url, server.mailed_code_to(NEW));
+    let mail = server.mailbox.messages();
+    assert!(mail.iter().any(|(_, message)| message.text.expose().contains(&link)), "{link}");
+}
+
 /// The session of a logged-in actor, as a page would find it.
 async fn session_of(server: &Server, actor: &Actor) -> Session {
     let token = actor.access_token.as_deref().unwrap();

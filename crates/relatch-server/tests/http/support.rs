@@ -8,7 +8,7 @@ use relatch_server::cli::OpenedStore;
 use relatch_server::config::{ClientConfig, Config, SecretText};
 use relatch_server::environment::{Clock, OsEntropy, ShiftedClock};
 use relatch_server::http::{DevDoor, router};
-use relatch_server::mail::DevMailbox;
+use relatch_server::mail::{DevMailbox, Message};
 use relatch_server::serve::{Bounds, serve};
 use relatch_server::sessions::Surroundings;
 use relatch_store::memory::MemoryStore;
@@ -179,6 +179,18 @@ impl Server {
     /// A program that isn't a browser.
     pub fn program(&self) -> Actor {
         Actor { origin: None, ..self.browser() }
+    }
+
+    /// The messages, once so many are there.
+    pub async fn mail(&self, count: usize) -> Vec<Message> {
+        for _ in 0..500 {
+            let messages = self.mailbox.messages();
+            if messages.len() >= count {
+                return messages.into_iter().map(|(_, message)| message).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{} of {count} messages came", self.mailbox.messages().len());
     }
 
     /// The code in the newest mail to that address.
