@@ -1,4 +1,6 @@
-//! What only `relatch dev` has: its mailbox, and a clock that can be moved.
+//! What only `relatch dev` has: its mailbox (`dev/mail.rs`), and a clock that can be moved.
+
+mod mail;
 
 use super::body::{Fault, FieldValue, Json, body};
 use super::code;
@@ -16,33 +18,8 @@ use std::sync::Arc;
 /// The routes of `dev`, where it is open.
 pub(super) fn routes(dev: Option<&DevDoor>) -> Router<Arc<Site>> {
     let Some(dev) = dev else { return Router::new() };
-    let router = Router::new().route("/dev/mail", get(mail));
+    let router = Router::new().route("/dev/mail", get(mail::mail));
     if dev.clock.is_some() { router.route("/dev/clock", post(advance)) } else { router }
-}
-
-#[derive(Serialize)]
-struct Mail {
-    at: String,
-    to: String,
-    subject: String,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct Mailbox {
-    messages: Vec<Mail>,
-}
-
-/// The last messages, the newest first.
-async fn mail(State(site): Shared) -> Answer<axum::Json<Mailbox>> {
-    let dev = open(&site)?;
-    let mail = |(at, message): (_, crate::mail::Message)| Mail {
-        at: rfc3339(at),
-        to: message.to,
-        subject: message.subject,
-        text: message.text.expose().clone(),
-    };
-    Ok(axum::Json(Mailbox { messages: dev.mailbox.messages().into_iter().map(mail).collect() }))
 }
 
 body! {
@@ -77,6 +54,7 @@ async fn advance(State(site): Shared, Json(body): Json<AdvanceBody>) -> Answer<a
     Ok(axum::Json(Shown { now: rfc3339(clock.advance(body.advance_seconds.0)) }))
 }
 
+/// The door, where it is open.
 fn open(site: &Site) -> Answer<&DevDoor> {
     site.dev.as_ref().ok_or_else(|| Problem::new(&code::NOT_FOUND))
 }

@@ -2,6 +2,7 @@
 
 use crate::support::{PASSWORD, Server};
 use relatch_server::environment::ShiftedClock;
+use reqwest::Method;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -30,5 +31,14 @@ async fn the_mailbox_shows_what_was_mailed_the_newest_first() {
     let mail = anon.get("/dev/mail").await;
     assert_eq!(mail.body["messages"][0]["to"], "bob@example.com");
     assert!(mail.body["messages"][0]["text"].as_str().unwrap().contains(&code));
+    let request =
+        anon.request(Method::GET, "/dev/mail").header("accept", "text/html,application/xml;q=0.9,*/*;q=0.8");
+    let page = anon.send(request).await;
+    assert!(page.raw.contains("bob@example.com") && page.raw.contains(&code), "{page:?}");
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
+    for reply in [mail, page] {
+        assert_eq!((reply.header("cache-control"), reply.header("vary")), ("no-store", "Accept"));
+    }
     assert_eq!(anon.post("/dev/clock", json!({"advance_seconds": 1})).await.status, 404);
 }
