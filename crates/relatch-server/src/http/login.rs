@@ -49,6 +49,7 @@ body! {
         (status = 200, description = "A new session.", body = TokenAnswer),
         (status = 401, description = "`invalid_credentials`, or `mfa_required`."),
         (status = 403, description = "`csrf_check_failed`, or `email_not_verified`."),
+        (status = 429, description = "`too_many_attempts`; wait as `Retry-After` says."),
     ),
 )]
 pub(super) async fn login(

@@ -5,9 +5,11 @@ use super::problem::{FieldError, ProblemBody};
 use crate::config::WebUrl;
 use bytes::Bytes;
 use utoipa::OpenApi as _;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Server};
+use utoipa::openapi::{
+    Content, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema, SecurityRequirement, Server,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -82,29 +84,37 @@ pub(super) fn to_json(document: &OpenApi) -> Bytes {
 struct Errors {
     content_type: &'static str,
     schema: &'static str,
+    /// Whether fields that are not acceptable have a status of their own; RFC 6749 §5.2 has 400 for everything.
+    has_field_errors: bool,
 }
 
 impl Errors {
-    const PROBLEM: Self = Self { content_type: "application/problem+json", schema: "Problem" };
-    const OAUTH: Self = Self { content_type: "application/json", schema: "OauthError" };
+    const PROBLEM: Self =
+        Self { content_type: "application/problem+json", schema: "Problem", has_field_errors: true };
+    const OAUTH: Self =
+        Self { content_type: "application/json", schema: "OauthError", has_field_errors: false };
 
     fn complete(&self, operation: &mut Operation) {
         let responses = &mut operation.responses.responses;
         let has_body = operation.request_body.is_some();
-        let has_parameters = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
-        let needs_proof = operation.security.as_ref().is_some_and(|ways| {
-            ways.iter().all(|way| way != &utoipa::openapi::SecurityRequirement::default())
+        // What stands in a path names something, or nothing: 404, and never a mistake in a field.
+        let has_parameters = operation.parameters.iter().flatten().any(|one| match one {
+            RefOr::T(parameter) => parameter.parameter_in != ParameterIn::Path,
+            RefOr::Ref(_) => true,
         });
+        let has_fields = self.has_field_errors && (has_body || has_parameters);
+        let ways = operation.security.as_deref().unwrap_or_default();
+        let needs_proof = !ways.is_empty() && !ways.contains(&SecurityRequirement::default());
+        let takes_key = ways.contains(&SecurityRequirement::new("api_key", NO_SCOPES));
         for (status, description, applies) in [
             ("400", "The request can't be read.", true),
             ("401", "Token or key is missing or not valid.", needs_proof),
-            ("403", "The key lacks the scope.", needs_proof),
+            ("403", "The API key lacks the scope.", takes_key),
             ("408", "The body came too slowly.", has_body),
             ("413", "The body is too large.", has_body),
             ("414", "The address is too long.", true),
             ("415", "The body has the wrong type.", has_body),
-            ("422", "Some fields are not acceptable; `errors` lists them.", has_body || has_parameters),
-            ("429", "Too many attempts; wait as `Retry-After` says.", has_body),
+            ("422", "Some fields are not acceptable; `errors` lists them.", has_fields),
             ("431", "The head is too large.", true),
             ("500", "The server made a mistake.", true),
             ("503", "Nothing was decided; try again as `Retry-After` says.", true),
@@ -130,6 +140,9 @@ impl Errors {
         response.content.insert(self.content_type.to_owned(), RefOr::T(content));
     }
 }
+
+/// An API key's scopes are not OAuth's; the document has no word for them.
+const NO_SCOPES: [&str; 0] = [];
 
 fn security_schemes() -> [(&'static str, SecurityScheme); 4] {
     let http = |scheme, description: &str| {

@@ -40,6 +40,7 @@ body! {
     responses(
         (status = 200, description = "A new session.", body = TokenAnswer),
         (status = 403, description = "`wrong_password`, or `csrf_check_failed`."),
+        (status = 429, description = "`too_many_attempts`; wait as `Retry-After` says."),
     ),
 )]
 pub(super) async fn change(

@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::SET_COOKIE;
-use relatch_core::Transport;
+use relatch_core::{Ended, Transport};
 use relatch_token::{SealedToken, Secret};
 
 body! {
@@ -39,6 +39,7 @@ body! {
         (status = 401, description = "`missing_token`, `invalid_token`, `session_expired`, `session_revoked`, \
             `token_reused` or `device_mismatch`: log in again."),
         (status = 403, description = "`csrf_check_failed`, or `step_up_required`."),
+        (status = 429, description = "`too_many_refreshes`; wait as `Retry-After` says."),
     ),
 )]
 pub(super) async fn refresh(
@@ -107,7 +108,15 @@ fn refused(refusal: RefreshRefusal) -> Problem {
     let code: &'static Code = match refusal {
         RefreshRefusal::Invalid => &code::INVALID_TOKEN,
         RefreshRefusal::WrongDevice => &code::DEVICE_MISMATCH,
-        RefreshRefusal::Expired(_) => &code::SESSION_EXPIRED,
+        RefreshRefusal::Expired(ended) => {
+            let problem = Problem::new(&code::SESSION_EXPIRED);
+            let reason = match ended {
+                Some(Ended::Idle) => "idle",
+                Some(Ended::TooOld) => "too_old",
+                Some(Ended::Revoked(_)) | None => return problem,
+            };
+            return problem.member("reason", reason.into());
+        }
         RefreshRefusal::Revoked(revocation) => {
             return Problem::new(&code::SESSION_REVOKED).member("reason", revocation.reason.as_str().into());
         }

@@ -46,6 +46,7 @@ body! {
         (status = 202, description = "The rest happens by mail (`signup.verify_email_first`)."),
         (status = 403, description = "`csrf_check_failed`, or `signup_disabled`."),
         (status = 409, description = "`email_taken`."),
+        (status = 429, description = "`too_many_attempts`; wait as `Retry-After` says."),
     ),
 )]
 pub(super) async fn signup(

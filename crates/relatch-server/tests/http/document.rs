@@ -75,6 +75,40 @@ async fn the_document_holds_together() {
     );
 }
 
+/// What a route's limits, keys and fields are decides which of these it answers.
+#[tokio::test]
+async fn no_route_promises_a_status_that_it_never_answers() {
+    let (_server, mut anon, ..) = cast().await;
+    let document = anon.get("/openapi.json").await.body;
+    let with = |status: &str| -> Vec<String> {
+        let mut routes = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                if operation["responses"][status].is_object() {
+                    routes.push(format!("{method} {path}"));
+                }
+            }
+        }
+        routes
+    };
+    let limited = ["/auth/login", "/auth/password", "/auth/refresh", "/auth/signup", "/oauth/token"];
+    assert_eq!(with("429"), limited.map(|path| format!("post {path}")));
+    let forbidding = with("403");
+    for bearer in ["get /auth/me", "get /auth/sessions", "get /auth/events", "post /auth/logout-all"] {
+        assert!(!forbidding.contains(&bearer.to_owned()), "{bearer} takes no API key");
+    }
+    for by_key in ["post /admin/sessions", "get /feed/revocations", "post /oauth/introspect"] {
+        assert!(forbidding.contains(&by_key.to_owned()), "{by_key} takes an API key with a scope");
+    }
+    let picky = with("422");
+    for path_alone in ["delete /auth/sessions/{id}", "post /admin/users/{id}/disable", "post /oauth/token"] {
+        assert!(!picky.contains(&path_alone.to_owned()), "{path_alone}");
+    }
+    for fields in ["get /auth/events", "post /auth/login"] {
+        assert!(picky.contains(&fields.to_owned()), "{fields}");
+    }
+}
+
 #[tokio::test]
 async fn the_page_explains_every_code_and_needs_nothing_from_outside() {
     let (_server, mut anon, ..) = cast().await;

@@ -61,6 +61,7 @@ pub struct OauthTokenAnswer {
         (status = 400, description = "`invalid_request`, `invalid_grant`, `invalid_scope` or \
             `unsupported_grant_type`."),
         (status = 401, description = "`invalid_client`."),
+        (status = 429, description = "`temporarily_unavailable`: too many refreshes; wait as `Retry-After` says."),
     ),
 )]
 pub(in crate::http) async fn token(
