@@ -156,6 +156,27 @@ async fn every_wrong_field_is_listed() {
 }
 
 #[tokio::test]
+async fn a_transport_is_one_of_two_words_and_anything_else_opens_nothing() {
+    let (_server, mut anon, ..) = cast().await;
+    for (wrong, code) in [
+        (json!("Cookie"), "wrong_value"),
+        (json!("cookie "), "wrong_value"),
+        (json!("body,cookie"), "wrong_value"),
+        (json!(""), "wrong_value"),
+        (json!(1), "wrong_type"),
+        (json!(["body"]), "wrong_type"),
+        (json!({"body": true}), "wrong_type"),
+    ] {
+        let body = json!({"email": "ada@example.com", "password": PASSWORD, "transport": wrong});
+        let reply = anon.post("/auth/login", body).await;
+        assert_eq!((reply.status, reply.errors()), (422, vec![format!("transport: {code}")]), "{wrong}");
+        assert!(reply.cookies().is_empty() && !reply.raw.contains("token\":"), "{reply:?}");
+    }
+    let absent = json!({"email": "ada@example.com", "password": PASSWORD, "transport": null});
+    assert_eq!(anon.post("/auth/login", absent).await.cookies(), [REFRESH, HINT, DEVICE]);
+}
+
+#[tokio::test]
 async fn an_unverified_address_is_told_so_only_with_the_right_password() {
     let server = Server::start(|config| {
         config.signup.verify_email_first = true;

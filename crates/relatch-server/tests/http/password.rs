@@ -1,6 +1,7 @@
 //! `POST /auth/password`, `/auth/password/forgot` and `/auth/password/reset`.
 
-use crate::support::{DEVICE, HINT, PASSWORD, REFRESH, cast};
+use crate::support::{DEVICE, HINT, PASSWORD, REFRESH, Server, cast};
+use reqwest::Method;
 use serde_json::json;
 
 const NEW: &str = "a new horse battery";
@@ -71,6 +72,42 @@ async fn a_mailed_link_sets_a_password_once_and_ends_every_session() {
     assert_eq!(anon.post("/auth/password/reset", body).await.verdict(), "400 invalid_link");
     let body = json!({"email": "ada@example.com", "password": NEW});
     assert_eq!(anon.post("/auth/login", body).await.status, 200);
+}
+
+/// Links come from `server.public_url` alone: a link to another host would carry the code there.
+#[tokio::test]
+async fn whatever_host_a_request_names_links_lead_to_ours() {
+    for pages in [None, Some("https://app.example.com/account")] {
+        let server = Server::start(|config| {
+            config.signup.verify_email_first = true;
+            config.mail.pages_url = pages.map(|url| serde_json::from_value(json!(url)).unwrap());
+        })
+        .await;
+        server.make("ada@example.com").await;
+        let mut anon = server.program();
+        for (path, body) in [
+            ("/auth/password/forgot", json!({"email": "ada@example.com"})),
+            ("/auth/signup", json!({"email": "ada@example.com", "password": PASSWORD, "transport": "body"})),
+            ("/auth/signup", json!({"email": "bob@example.com", "password": PASSWORD, "transport": "body"})),
+        ] {
+            let request = anon.request(Method::POST, path).json(&body);
+            let poisoned = request
+                .header("host", "evil.test")
+                .header("x-forwarded-host", "evil.test")
+                .header("forwarded", "host=evil.test;proto=https")
+                .header("x-original-url", "https://evil.test/")
+                .header("origin", "https://evil.test")
+                .header("referer", "https://evil.test/");
+            assert_eq!(anon.send(poisoned).await.status, 202, "{path}");
+        }
+        let mail = server.mail(3).await;
+        let ours = pages.unwrap_or(&server.url);
+        for message in mail {
+            let text = message.text.expose();
+            assert!(!text.contains("evil") && !message.subject.contains("evil"), "{text}");
+            assert!(text.contains(ours) || text.contains(&server.url), "{text}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `POST /auth/refresh`.
 
 use crate::support::{DEVICE, HINT, HOUR, REFRESH, Server, WINDOW, cast};
+use base64ct::{Base64UrlUnpadded, Encoding};
 use reqwest::Method;
 use serde_json::json;
 
@@ -129,6 +130,29 @@ async fn what_is_no_token_of_ours_is_refused_without_harm() {
     assert_eq!(ada.refresh().await.status, 200);
 }
 
+/// docs/decisions/0006-unknown-master-key.md.
+#[tokio::test]
+async fn a_token_under_a_master_key_that_is_not_ours_is_refused_without_asking_the_store() {
+    let (server, _, ada, _) = cast().await;
+    let text = ada.refresh_cookie();
+    let genuine = Base64UrlUnpadded::decode_vec(text.strip_prefix("rlt_").unwrap()).unwrap();
+    server.store.set_available(false);
+    assert_eq!(ada.clone().refresh().await.status, 503, "with the store away, a genuine one is in doubt");
+    for number in [0, 2, 255] {
+        let mut bytes = genuine.clone();
+        assert_eq!(bytes[1], 1, "the number of the master key");
+        bytes[1] = number;
+        let mut forger = ada.clone();
+        let made_up = format!("rlt_{}", Base64UrlUnpadded::encode_string(&bytes));
+        forger.cookies.insert(REFRESH.to_owned(), made_up.clone());
+        assert_eq!(forger.refresh().await.verdict(), "401 invalid_token", "{number}");
+        let by_body = server.program().post("/auth/refresh", json!({"refresh_token": made_up})).await;
+        assert_eq!(by_body.verdict(), "401 invalid_token", "{number}");
+    }
+    server.store.set_available(true);
+    assert_eq!(ada.clone().refresh().await.status, 200, "the genuine one is unharmed");
+}
+
 #[tokio::test]
 async fn a_token_keeps_its_transport() {
     let (server, _, mut ada, _) = cast().await;
@@ -207,9 +231,11 @@ async fn a_session_expires_when_nobody_comes_and_at_its_greatest_age() {
     server.advance_millis(1);
     let reply = ada.refresh().await;
     assert_eq!((reply.verdict().as_str(), reply.cookies().len()), ("401 session_expired", 2));
+    assert_eq!(reply.body["reason"], "too_old");
     ada.log_in("ada@example.com").await;
     server.advance(100);
-    assert_eq!(ada.refresh().await.verdict(), "401 session_expired");
+    let reply = ada.refresh().await;
+    assert_eq!((reply.verdict().as_str(), &reply.body["reason"]), ("401 session_expired", &"idle".into()));
 }
 
 #[tokio::test]
