@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { Readable } from 'node:stream';
 import axios, { type AxiosInstance } from 'axios';
 import { attachAxios } from '../src/axios.js';
+import { createClient } from '../src/index.js';
+import { createClock, createFakeBrowser, createFakeServer } from '../src/testing.js';
 import type { Client } from '../src/types.js';
 
 type Seen = { authorization: string | undefined; body: string; type: string | undefined };
@@ -223,3 +225,25 @@ function form(): FormData {
   form.set('field', 'value');
   return form;
 }
+
+test('with the real client: fifty parallel 401s make one refresh', async () => {
+  const clock = createClock();
+  let refused = '';
+  const api = (request: Request) => {
+    const given = request.headers.get('authorization') ?? '';
+    refused ||= given;
+    return new Response('{}', { status: given === refused ? 401 : 200 });
+  };
+  const server = createFakeServer({ clock, api });
+  server.addUser('ada@example.com', 'correct horse battery');
+  const { environment } = createFakeBrowser({ clock, server }).openTab();
+  const client = createClient({ environment });
+  await client.signIn({ email: 'ada@example.com', password: 'correct horse battery' });
+  const instance = axios.create({ baseURL: server.origin, adapter: 'fetch', env: { fetch: environment.fetch } });
+  attachAxios(instance, client);
+  const calls = Promise.all(Array.from({ length: 50 }, (_, i) => instance.post(`/api/${i}`, { i })));
+  await clock.advance(1000);
+  assert.ok((await calls).every(({ status }) => status === 200));
+  assert.equal(server.log.filter((line) => line === 'POST /auth/refresh 200').length, 1);
+  assert.equal(server.log.filter((line) => line.startsWith('POST /api')).length, 100);
+});
