@@ -39,10 +39,11 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** Answers whether one more refresh has to follow. */
   function take([next, effects]: Step): boolean {
-    if (next.epoch != state.epoch) underWay?.abort(new AuthError('signed_out'));
+    const { epoch, grant: before } = state;
+    const { grant, snapshot } = next;
     state = next;
-    const { grant, snapshot } = state;
-    if (grant) shared.set(seenKey, markOf(grant.session));
+    if (next.epoch != epoch) underWay?.abort(new AuthError('signed_out'));
+    if (grant && grant.token != before?.token) shared.set(seenKey, markOf(grant.session));
     if (effects.includes('logout')) leaving ??= logout();
     for (const [type, listener] of listeners) {
       if (effects.includes(type as 'change')) queueMicrotask(() => listener(snapshot as never));
@@ -68,7 +69,7 @@ export function createClient(options: ClientOptions = {}): Client {
   function plan(): void {
     stopTimer();
     // Timers of hidden pages and sleeping machines are late, so none is long; and none spins.
-    const ms = Math.max(1000, Math.min(dueAt(state) - env.now(), 300_000));
+    const ms = Math.max(1000, Math.min(env.isHidden() ? Infinity : dueAt(state) - env.now(), 300_000));
     stopTimer = life.signal.aborted ? nothing : env.timer(look, ms, true);
   }
 
@@ -129,7 +130,7 @@ export function createClient(options: ClientOptions = {}): Client {
         const answer = await patiently(async () => {
           // In the lock is the one request; what fails in it is no failure of the lock.
           const outcome = await env.lock(key, 5000, () => exchange(epoch, grant, isForced || isHealed).catch((error: AuthError) => error));
-          if (outcome instanceof AuthError) throw outcome;
+          if (outcome instanceof Error) throw outcome;
           return outcome;
         });
         if (!answer) break;
@@ -175,8 +176,8 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   /** Of use only if it holds what was promised. */
-  function check(answer: TokenAnswer): void {
-    if (!answer.access_token || (storage && !answer.refresh_token)) throw new AuthError('server');
+  function check(answer: TokenAnswer | undefined): void {
+    if (!answer?.access_token || (storage && !answer.refresh_token)) throw new AuthError('server');
   }
 
   // Tokens for requests.
@@ -200,7 +201,10 @@ export function createClient(options: ClientOptions = {}): Client {
 
   const access: Access = {
     send,
-    allows: (target) => [url, ...(options.origins ?? [env.base() ?? url])].some((one) => originOf(one) == (originOf(target) ?? one)),
+    allows(target) {
+      const origin = originOf(target);
+      return !!origin && [url, ...(options.origins ?? [env.base() ?? url])].some((one) => originOf(one) == origin);
+    },
     current: () => state.grant,
     fresh: (seconds, signal) =>
       fresh(seconds, signal).catch((error: AuthError) => {

@@ -71,7 +71,10 @@ export function realEnvironment(): Environment {
       },
     },
     lock: (name, waitMs, run) =>
-      (navigator?.locks?.request(name, { signal: AbortSignal.timeout(waitMs) }, run).catch(run) ?? run()) as ReturnType<typeof run>,
+      // A lock without an end to the wait (Safari 15) is worse than none.
+      (((AbortSignal.timeout as unknown) &&
+        navigator?.locks?.request(name, { signal: AbortSignal.timeout(waitMs) }, run).catch(run)) ||
+      run()) as ReturnType<typeof run>,
     channel(name) {
       const channel = world.BroadcastChannel && new BroadcastChannel(name);
       (channel as { unref?(): void } | undefined)?.unref?.();

@@ -135,6 +135,7 @@ describe('which requests', () => {
       ['http://api.example/x', false],
       ['https://api.example:8443/x', false],
       ['https://evil.example/https://api.example', false],
+      ['//evil.example/x', false],
     ];
     for (const [url, isAllowed] of table) {
       assert.equal(client.allows(url), isAllowed, url);
@@ -274,8 +275,12 @@ describe('when (R6, R7)', () => {
     const world = new World();
     const client = await world.signedIn();
     client.tab.hidden = true;
+    let looks = 0;
+    const { timer } = world;
+    world.timer = (...given) => (looks++, timer.apply(world, given));
     await world.pass(HOUR);
     assert.equal(world.count('/auth/refresh'), 0);
+    assert.ok(looks < 20, String(looks));
     client.tab.hidden = false;
     client.tab.wake('visibilitychange');
     await world.pass(100);
@@ -334,6 +339,7 @@ describe('what keeps a session (R9)', () => {
     ['a proxy’s 401', 'server', () => html(401)],
     ['a portal’s 200', 'server', () => html(200)],
     ['a 200 without a token', 'server', () => json({ ok: true })],
+    ['a 204', 'server', () => new Response(null, { status: 204 })],
     ['a lost answer', 'network', () => 'lost'],
     ['no answer', 'timeout', () => 'hang'],
     ['400 duplicate_cookie', 'invalid_request', () => problem(400, 'duplicate_cookie')],
@@ -477,6 +483,14 @@ describe('lost and late answers (R5, R12)', () => {
       assert.equal(two.status, 'authenticated');
     });
   }
+  test('a tab in trouble does not forget what others have seen', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.storage.set('relatch:/auth:seen', 'ses_1.7');
+    world.script.push(() => problem(403, 'csrf_check_failed'));
+    await assert.rejects(world.done(client.refresh()), AuthError);
+    assert.equal(world.storage.get('relatch:/auth:seen'), 'ses_1.7');
+  });
   test('a lie about what was seen costs one refresh, not a loop', async () => {
     const world = new World();
     const client = await world.signedIn();
