@@ -135,6 +135,28 @@ async fn too_many_failures_are_429_and_never_lock_out_the_owners_device() {
     assert_eq!(anon.log_in("ada@example.com").await.status, 200);
 }
 
+/// More than the account and the address may fail; none of them does.
+#[tokio::test]
+async fn right_logins_that_come_at_once_use_up_nobodys_limit() {
+    let server = Server::start(|config| {
+        // A queue forms: one thread, and passwords that take some milliseconds.
+        config.passwords.threads = Some(1);
+        config.passwords.argon2.memory_kib = 4096;
+    })
+    .await;
+    server.make("ada@example.com").await;
+    let logins: Vec<_> = (0..60)
+        .map(|_| {
+            let mut program = server.program();
+            let body = json!({"email": "ada@example.com", "password": PASSWORD, "transport": "body"});
+            tokio::spawn(async move { program.post("/auth/login", body).await.status })
+        })
+        .collect();
+    for login in logins {
+        assert_eq!(login.await.unwrap(), 200);
+    }
+}
+
 #[tokio::test]
 async fn every_wrong_field_is_listed() {
     let (_server, mut anon, ..) = cast().await;
