@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "talking to people is what this program is for")]
 
 mod bench;
+mod browser;
 mod check;
 mod client;
 mod drills;
@@ -13,6 +14,7 @@ mod examples;
 mod fuzz;
 mod generate;
 mod mutants;
+mod react_app;
 mod run;
 mod schemathesis;
 mod server;

@@ -8,7 +8,8 @@ use std::fs;
 use std::path::PathBuf;
 
 /// A Debian package, and a command that succeeds once it is installed.
-const DEBIAN: [(&str, &str, &[&str]); 6] = [
+const DEBIAN: [(&str, &str, &[&str]); 7] = [
+    ("chromium", "chromium", &["--version"]),
     ("gdb", "gdb", &["--version"]),
     ("g++", "c++", &["--version"]),
     ("python3", "python3", &["--version"]),
@@ -24,6 +25,8 @@ pub(crate) fn run() -> Result<()> {
     fastapi()?;
     express()?;
     client()?;
+    browser()?;
+    react_app()?;
     Ok(())
 }
 
@@ -63,9 +66,24 @@ pub(crate) fn express() -> Result<PathBuf> {
     Ok(to)
 }
 
-/// The folder of the npm package, with exactly the packages of its lock file.
+/// The folder of the npm package, with the packages it is built and tested with.
 pub(crate) fn client() -> Result<PathBuf> {
-    let folder = root().join("client");
+    node_modules("client")
+}
+
+/// The folder of the tests in the browser, with the packages they use.
+pub(crate) fn browser() -> Result<PathBuf> {
+    node_modules("tests/browser")
+}
+
+/// The folder of the React example, with its packages.
+pub(crate) fn react_app() -> Result<PathBuf> {
+    node_modules("examples/react-app")
+}
+
+/// A folder with exactly the packages of its lock file, installed again when that changes.
+fn node_modules(name: &str) -> Result<PathBuf> {
+    let folder = root().join(name);
     let (lock, stamp) =
         (fs::read_to_string(folder.join("package-lock.json"))?, folder.join("node_modules/installed.json"));
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
@@ -74,9 +92,9 @@ pub(crate) fn client() -> Result<PathBuf> {
     let npm = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
     ensure!(
         Job::new("npm", &npm).within(&folder).run()?.success,
-        "the packages of client/ can't be installed"
+        "the packages of {name} can't be installed"
     );
-    fs::write(&stamp, lock).context("client/node_modules can't be written")?;
+    fs::write(&stamp, lock).with_context(|| format!("{} can't be written", stamp.display()))?;
     Ok(folder)
 }
 

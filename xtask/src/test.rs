@@ -2,7 +2,10 @@
 
 use crate::run::{Job, succeeds};
 use crate::tally::Tally;
-use crate::{check, client, drills, examples, fuzz, generate, mutants, schemathesis, setup, simulator};
+use crate::{
+    browser, check, client, drills, examples, fuzz, generate, mutants, react_app, schemathesis, setup,
+    simulator,
+};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -19,7 +22,9 @@ const SUITES: &[Suite] = &[
     ("mutants", mutants::suite),
     ("simulator", simulator::suite),
     ("client", client::suite),
+    ("browser", browser::suite),
     ("examples", examples::suite),
+    ("react-app", react_app::suite),
     ("schemathesis", schemathesis::suite),
     ("kill", drills::kill_suite),
     ("leaks", drills::leaks_suite),

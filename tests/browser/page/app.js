@@ -1,0 +1,45 @@
+/** A page of somebody's app: it shows who is signed in, or why nobody is any more, and leads to login and back. */
+
+import { createClient } from 'relatch';
+
+const auth = createClient({ url: '/auth', timeout: 1500 });
+const heard = [];
+for (const type of ['signed_in', 'signed_out', 'expired', 'refresh_failed']) {
+  auth.addEventListener(type, (event) => heard.push(event.error ? `${type} ${event.error.code}` : type));
+}
+
+function show() {
+  const { status, session, error } = auth.snapshot();
+  const view = document.querySelector('main');
+  view.dataset.status = status;
+  if (status !== 'unauthenticated') return (view.textContent = session ? `Hello ${session.user.email}` : '');
+  const query = new URLSearchParams({ return_to: location.pathname + location.search });
+  if (error) query.set('reason', error.problem?.reason ?? error.problem?.code ?? error.code);
+  const link = document.createElement('a');
+  link.href = `/auth/pages/${error ? 'ended' : 'login'}?${query}`;
+  link.textContent = error ? 'Your session has ended. Log in again' : 'Log in';
+  view.replaceChildren(link);
+}
+auth.subscribe(show);
+show();
+
+/** What the tests take hold of. */
+globalThis.tab = {
+  auth,
+  heard,
+  /** What the page shows, once it knows, or what it still waits for. */
+  async state(waitMs = 10_000) {
+    const late = new Promise((done) => setTimeout(done, waitMs, { status: 'loading' }));
+    const { status, error } = await Promise.race([auth.ready(), late]);
+    return error ? `${status} ${error.code}` : status;
+  },
+  /** The status of somebody's API, as a page's own code would ask it. */
+  async ask(waitMs = 10_000) {
+    try {
+      // Past the cache, before which requests for one address queue up.
+      return (await auth.fetch('/api/me', { cache: 'no-store', signal: AbortSignal.timeout(waitMs) })).status;
+    } catch (error) {
+      return error.name === 'AuthError' ? error.code : error.name;
+    }
+  },
+};

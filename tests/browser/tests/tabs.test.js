@@ -1,0 +1,121 @@
+/**
+ * Many tabs on one jar of cookies, through a network that delays, reorders and loses: nobody is logged out.
+ *
+ * In a round time passes, all tabs are opened anew at once, and each asks for its session and then somebody's API.
+ * Most rounds have the tabs as frames of one window, which share cookies, storage, locks and channels as tabs do.
+ */
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { CALM } from '../harness/network.js';
+import { PASSWORD, Person } from '../harness/people.js';
+import { rounds, world } from '../harness/world.js';
+
+const STORM = { delayMs: [0, 250], lost: 0.05, failed: 0 };
+const TABS = 20;
+
+for (const [with_, without] of [
+  ['', []],
+  [', without Web Locks and BroadcastChannel', ['locks', 'BroadcastChannel']],
+]) {
+  describe(`tabs${with_}`, () => {
+    const here = world(`tabs${with_}`);
+
+    test('two tabs that refresh at the same time, again and again, both stay logged in', async () => {
+      const owner = await Person.in(here.browser, here.network, { without });
+      const tabs = [await owner.tab(), await owner.tab()];
+      await owner.signUp(tabs[0]);
+      for (let round = 0; round < 10; round++) {
+        await pass(here);
+        await owner.jump(3600);
+        const ask = (tab) => tab.evaluate(() => globalThis.tab.ask());
+        assert.deepEqual(await Promise.all(tabs.map(ask)), [200, 200], `round ${round}`);
+      }
+      await owner.leave();
+    });
+
+    test('twenty real tabs restored at once after expiry stay logged in', async () => {
+      const owner = await Person.in(here.browser, here.network, { without });
+      const tabs = await Promise.all(Array.from({ length: TABS }, () => owner.tab()));
+      await owner.signUp(tabs[0]);
+      for (let round = 0; round < 2; round++) {
+        await pass(here);
+        here.network.weather = STORM;
+        await Promise.all(tabs.map((tab) => tab.reload()));
+        const states = await Promise.all(tabs.map((tab) => tab.evaluate(() => globalThis.tab.state(20_000))));
+        here.network.weather = CALM;
+        assert.deepEqual(states, Array(TABS).fill('authenticated'), `round ${round}`);
+      }
+      await owner.leave();
+    });
+
+    const count = rounds(6);
+    test(`twenty tabs restored at once in a storm stay logged in, ${count} rounds of ${count}`, async (context) => {
+      const owner = await Person.in(here.browser, here.network, { without });
+      const window = await open(owner);
+      const before = here.network.requests.length;
+      for (let round = 0; round < count; round++) {
+        assert.deepEqual(await storm(here, window), [], `round ${round} of ${count}`);
+      }
+      const refreshes = here.network.requests.slice(before).filter(({ path }) => path === '/auth/refresh');
+      const lost = refreshes.filter(({ fate }) => fate !== 'delivered').length;
+      context.diagnostic(`${refreshes.length} refreshes, the answers of ${lost} of them lost`);
+      assert.deepEqual(await reuses(window), []);
+      await owner.leave();
+    });
+  });
+}
+
+describe('the storm', () => {
+  const here = world('strict', { settings: ['sessions.reuse_window_cookie_seconds=0'] });
+
+  test('is rough enough: under the strict rule it logs people out', async () => {
+    const owner = await Person.in(here.browser, here.network, { without: ['locks', 'BroadcastChannel'] });
+    const window = await open(owner);
+    let lost = [];
+    for (let round = 0; round < 5 && !lost.length; round++) lost = await storm(here, window);
+    assert.notDeepEqual(lost, []);
+    const again = { email: owner.email, password: PASSWORD };
+    await window.frames()[1].evaluate((input) => tab.auth.signIn(input), again);
+    assert.equal((await reuses(window)).length, 1);
+    await owner.leave();
+  });
+});
+
+/** A window of many tabs, somebody signed in. */
+async function open(owner) {
+  const window = await owner.tab(`/crowd?tabs=${TABS}`);
+  await window.waitForFunction((tabs) => frames.length === tabs && [...Array(tabs).keys()].every((i) => frames[i].tab), TABS);
+  const first = window.frames().find((frame) => frame.url().endsWith('/app'));
+  await owner.signUp(first);
+  return window;
+}
+
+/** One round; answers what went wrong. */
+async function storm(here, window) {
+  await pass(here);
+  here.network.weather = STORM;
+  await window.evaluate(() => crowd.restore());
+  const states = await window.evaluate(() => crowd.states(20_000));
+  await window.evaluate(() => crowd.ask(2000));
+  here.network.weather = CALM;
+  const asked = await window.evaluate(() => crowd.ask());
+  const heard = await window.evaluate(() => crowd.heard());
+  const isLost = (i) => states[i] !== 'authenticated' || asked[i] !== 200 || /expired|signed_out/.test(heard[i]);
+  return states.map((state, i) => `tab ${i}: ${state}, ${asked[i]}, ${heard[i]}`).filter((_, i) => isLost(i));
+}
+
+/** What the history says of thieves, of whom there were none. */
+async function reuses(window) {
+  const events = await window.evaluate(async () => (await frames[0].tab.auth.fetch('/auth/events')).json());
+  return events.events.filter(({ type }) => type === 'refresh_reuse');
+}
+
+/**
+ * Nobody is there for longer than an access token lives, mostly; sometimes for about as long as a window. What is
+ * under way has arrived before: no request travels for hours.
+ */
+async function pass({ server, network, chance }) {
+  await network.quiet();
+  await server.advance(chance.oneOf([3600, 3600, 8 * 3600, 1000, 61, 31, 29]));
+}
