@@ -133,6 +133,7 @@ for (const { place, authUrl, apiUrl, port, api } of PLACES) {
       await laptop.getByText('This page is for people who are logged in.').waitFor();
       await laptop.getByRole('main').getByRole('link', { name: 'Log in' }).click();
       await enter(laptop, 'Log in', email);
+      await laptop.waitForURL('**/hello');
       await laptop.getByRole('link', { name: 'Devices' }).click();
       await laptop.getByRole('button', { name: 'Log out everywhere', exact: true }).click();
       await laptop.getByText('This page is for people who are logged in.').waitFor();
