@@ -89,6 +89,9 @@ async fn who_is_not_logged_in_is_led_to_the_login_and_back() {
         let back = format!("/auth/pages/login?return_to=%2Fauth%2Fpages%2F{page}");
         assert_eq!(anon.page(page).await.header("location"), back);
     }
+    let reply = anon.page("account?return_to=%2Fapp").await;
+    let back = "/auth/pages/login?return_to=%2Fauth%2Fpages%2Faccount%3Freturn_to%3D%252Fapp";
+    assert_eq!(reply.header("location"), back, "and from there to where they came from");
     for page in ["account/end", "account/end-all", "password", "email", "delete"] {
         let reply = anon.fill(page, &[("current_password", PASSWORD), ("new_password", "x")]).await;
         assert_eq!(reply.status, 303, "{page}");

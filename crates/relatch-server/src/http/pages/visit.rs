@@ -173,10 +173,15 @@ impl Visit {
         with_query(format!("{ROOT}{page}"), &query.finish())
     }
 
-    /// The address of a page that leads back to this one.
+    /// The address of a page that leads back to this one, and this one then to where one came from.
     fn page_and_back(&self, page: &str) -> String {
+        let mut onward = url::form_urlencoded::Serializer::new(String::new());
+        if let Some(to) = &self.return_to {
+            onward.append_pair("return_to", to.location());
+        }
+        let here = with_query(self.path.clone(), &onward.finish());
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        with_query(format!("{ROOT}{page}"), &query.append_pair("return_to", &self.path).finish())
+        with_query(format!("{ROOT}{page}"), &query.append_pair("return_to", &here).finish())
     }
 
     /// Where to go on: back to where one came from, else to the account.
