@@ -515,6 +515,18 @@ describe('tabs (R1, R2, R11, R16, R17)', () => {
     assert.equal(world.count('/auth/refresh'), before + 1);
     assert.deepEqual(names, ['token']);
   });
+  test('tabs whose time comes at the same moment ask once, by lock and message', async () => {
+    const world = new World();
+    const one = await world.signedIn();
+    const tabs = [one, world.tab(), world.tab(), world.tab()];
+    await world.done(Promise.all(tabs.map((tab) => tab.ready())));
+    await world.done(one.refresh());
+    await world.pass(100);
+    const before = world.count('/auth/refresh');
+    await world.pass(725_000);
+    assert.equal(world.count('/auth/refresh'), before + 1);
+    assert.equal(new Set(await Promise.all(tabs.map((tab) => tab.getToken()))).size, 1);
+  });
   test('R11 login in one tab is a login in all, and the own listeners hear of it too', async () => {
     const world = new World();
     const [one, two] = [world.tab(), world.tab()];
@@ -655,8 +667,10 @@ describe('signing out', () => {
   test('while signing in: the last word counts', async () => {
     const world = new World();
     const client = world.tab();
+    client.tab.delay = 1000;
     const entering = client.signIn({ email: 'a', password: 'b' });
     await world.settle();
+    client.tab.delay = 0;
     const leaving = client.signOut();
     await assert.rejects(world.done(entering), failsWith('signed_out'));
     await world.done(leaving);
@@ -669,6 +683,7 @@ describe('signing out', () => {
     client.tab.delay = 2000;
     void client.signOut();
     await world.settle();
+    client.tab.delay = 0;
     await world.done(client.signIn({ email: 'a', password: 'b' }));
     await world.pass(HOUR);
     assert.equal(client.session?.id, 'ses_2');

@@ -112,7 +112,8 @@ export class World {
     let stop = () => {};
     await Promise.race([before, new Promise<void>((resolve) => (stop = this.timer(resolve, waitMs)))]);
     stop();
-    return run().finally(release);
+    // Handing it over takes a moment, longer than a message between tabs.
+    return run().finally(() => this.timer(release, 2));
   }
 
   /** As a frozen tab does. */
@@ -132,7 +133,7 @@ export class World {
     } as RequestInit);
     const signal = init.signal;
     if (signal?.aborted) throw signal.reason;
-    const answer = this.deliver(tab, request);
+    const answer = this.deliver(tab, request, signal);
     if (!signal) return answer;
     return Promise.race([
       answer,
@@ -144,9 +145,10 @@ export class World {
     return new Promise((resolve) => this.timer(resolve, milliseconds));
   }
 
-  private async deliver(tab: Tab, request: Request): Promise<Response> {
-    const text = await request.text();
+  private async deliver(tab: Tab, request: Request, signal: AbortSignal | null | undefined): Promise<Response> {
+    const { delay } = tab;
     const jar = { ...this.jar };
+    const text = await request.text();
     await this.wait(this.latency);
     if (!this.online) throw new TypeError('Failed to fetch');
     const { pathname } = new URL(request.url);
@@ -163,11 +165,12 @@ export class World {
     this.calls.push(call);
     const own = () => this.server.answer(call);
     const answer = this.script.length ? this.script.shift()!(call, own) : own();
-    await this.wait(this.latency + tab.delay);
+    await this.wait(this.latency + delay);
     if (answer === 'offline' || answer === 'lost') throw new TypeError('Failed to fetch');
     if (answer === 'hang') return new Promise(() => {});
     const cookies = answer.headers.get('x-set-cookie');
-    if (cookies !== null) this.jar = JSON.parse(cookies) as World['jar'];
+    // As browsers do: nobody listens any more.
+    if (cookies !== null && !signal?.aborted) this.jar = JSON.parse(cookies) as World['jar'];
     return answer;
   }
 }
