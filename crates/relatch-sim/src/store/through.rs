@@ -2,9 +2,10 @@
 
 use super::FaultyStore;
 use crate::timeline::wait_here;
+use relatch_core::Origin;
 use relatch_store::{
-    AccountStore, ApiKey, CreateUser, KeyStore, Link, LinkHash, LinkPurpose, NewEvent, NewUser, OauthClient,
-    PasswordHash, SigningKeyRecord, Store, StoreError, User, UserKey,
+    AccountStore, ApiKey, CreateUser, EmailChange, KeyStore, Link, LinkHash, LinkPurpose, NewEvent, NewUser,
+    OauthClient, PasswordHash, SigningKeyRecord, Store, StoreError, User, UserKey,
 };
 use relatch_token::{ClientId, Timestamp, UserId};
 
@@ -29,6 +30,7 @@ pass_on!(AccountStore {
     add_link(link: Link) -> ();
     link(hash: LinkHash, purpose: LinkPurpose, now: Timestamp) -> Option<Link>;
     verify_email(hash: LinkHash, event_at: Timestamp) -> Option<UserId>;
+    change_email(hash: LinkHash, at: Timestamp, origin: Origin) -> EmailChange;
 });
 
 pass_on!(KeyStore {
