@@ -2,7 +2,8 @@
 
 import { createClient } from 'relatch';
 
-const auth = createClient({ url: '/auth', timeout: 1500 });
+const { searchParams } = new URL(location.href);
+const auth = createClient({ url: '/auth', timeout: Number(searchParams.get('timeout') ?? 1500) });
 const heard = [];
 for (const type of ['signed_in', 'signed_out', 'expired', 'refresh_failed']) {
   auth.addEventListener(type, (event) => heard.push(event.error ? `${type} ${event.error.code}` : type));

@@ -69,6 +69,32 @@ for (const [with_, without] of [
       await owner.leave();
     });
 
+    test('without a network is a logout too, and the server hears of it later', async () => {
+      const owner = await Person.in(here.browser, here.network, { without });
+      const [one, two] = [await owner.tab(), await owner.tab()];
+      await owner.signUp(one);
+      await two.waitForFunction(() => tab.auth.status === 'authenticated');
+      await here.network.quiet();
+      const jar = await owner.cookies();
+      // The page itself still comes, as from a service worker.
+      here.network.weather = { ...CALM, failed: 1 };
+      await one.evaluate(() => void tab.auth.signOut());
+      const state = (tab) => tab.evaluate(() => globalThis.tab.state());
+      const seen = async () => (await Promise.all([one, two].map(state))).join();
+      await until(async () => (await seen()) === 'unauthenticated,unauthenticated', seen, 1000);
+      await Promise.all([one.reload(), two.reload()]);
+      assert.equal(await seen(), 'unauthenticated,unauthenticated');
+      here.network.weather = CALM;
+      await one.reload();
+      assert.equal(await state(one), 'unauthenticated');
+      const left = async () => (await owner.cookies()).map(({ name }) => name).sort();
+      await until(async () => !(await left()).includes('relatch-hint'), left);
+      await owner.context.addCookies(jar);
+      await one.goto('/empty');
+      assert.equal(await one.evaluate(refresh), 401, 'the session is over on the server as well');
+      await owner.leave();
+    });
+
     test('while a refresh is on its way back, the answer brings nobody in again', async () => {
       const owner = await Person.in(here.browser, here.network, { without });
       const [one, two] = [await owner.tab(), await owner.tab()];

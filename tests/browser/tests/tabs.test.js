@@ -66,6 +66,36 @@ for (const [with_, without] of [
   });
 }
 
+describe('an answer that another overtakes', () => {
+  const here = world('overtaken');
+
+  test('puts an old token into the jar, for which the tab asks again', async () => {
+    const owner = await Person.in(here.browser, here.network, { without: ['locks', 'BroadcastChannel'] });
+    const [one, two] = [await owner.tab('/app?timeout=15000'), await owner.tab('/app?timeout=15000')];
+    await owner.signUp(one);
+    await two.waitForFunction(() => tab.auth.status === 'authenticated');
+    await here.network.quiet();
+    await here.server.advance(3600);
+    await one.evaluate(() => tab.auth.refresh());
+    await here.network.quiet();
+    const held = here.network.holdAnswer('/auth/refresh');
+    await two.evaluate(() => void tab.auth.refresh());
+    const release = await held;
+    await here.server.advance(31);
+    await one.evaluate(() => tab.auth.refresh());
+    const newest = await generation(owner);
+    release();
+    await here.network.quiet();
+    assert.ok((await generation(owner)) >= newest, 'the jar holds what the head accepts');
+    await here.server.advance(3600);
+    await owner.jump(3631);
+    for (const tab of [one, two]) assert.equal(await tab.evaluate(() => globalThis.tab.ask()), 200);
+    await owner.leave();
+  });
+
+  const generation = async (owner) => Number((await owner.cookies()).find(({ name }) => name === 'relatch-hint').value.split('.')[1]);
+});
+
 describe('the storm', () => {
   const here = world('strict', { settings: ['sessions.reuse_window_cookie_seconds=0'] });
 
