@@ -13,6 +13,8 @@ import { rounds, world } from '../harness/world.js';
 
 const STORM = { delayMs: [0, 250], lost: 0.05, failed: 0 };
 const TABS = 20;
+/** At once, each with as many tabs and a round of their own. */
+const OWNERS = 3;
 
 for (const [with_, without] of [
   ['', []],
@@ -50,18 +52,19 @@ for (const [with_, without] of [
     });
 
     const count = rounds(6);
-    test(`twenty tabs restored at once in a storm stay logged in, ${count} rounds of ${count}`, async (context) => {
-      const owner = await Person.in(here.browser, here.network, { without });
-      const window = await open(owner);
+    test(`twenty tabs restored at once in a storm stay logged in${with_}, ${count} rounds of ${count}`, async (context) => {
+      const owners = [];
+      for (let i = 0; i < OWNERS; i++) owners.push(await Person.in(here.browser, here.network, { without }));
+      const windows = await Promise.all(owners.map(open));
       const before = here.network.requests.length;
-      for (let round = 0; round < count; round++) {
-        assert.deepEqual(await storm(here, window), [], `round ${round} of ${count}`);
+      for (let done = 0; done < count; done += OWNERS) {
+        assert.deepEqual(await round(here, windows), [], `after ${done} rounds of ${count}`);
       }
       const refreshes = here.network.requests.slice(before).filter(({ path }) => path === '/auth/refresh');
       const lost = refreshes.filter(({ fate }) => fate !== 'delivered').length;
       context.diagnostic(`${refreshes.length} refreshes, the answers of ${lost} of them lost`);
-      assert.deepEqual(await reuses(window), []);
-      await owner.leave();
+      for (const window of windows) assert.deepEqual(await reuses(window), []);
+      for (const owner of owners) await owner.leave();
     });
   });
 }
@@ -103,7 +106,7 @@ describe('the storm', () => {
     const owner = await Person.in(here.browser, here.network, { without: ['locks', 'BroadcastChannel'] });
     const window = await open(owner);
     let lost = [];
-    for (let round = 0; round < 5 && !lost.length; round++) lost = await storm(here, window);
+    for (let tries = 0; tries < 5 && !lost.length; tries++) lost = await round(here, [window]);
     assert.notDeepEqual(lost, []);
     const again = { email: owner.email, password: PASSWORD };
     await window.frames()[1].evaluate((input) => tab.auth.signIn(input), again);
@@ -121,18 +124,28 @@ async function open(owner) {
   return window;
 }
 
-/** One round; answers what went wrong. */
-async function storm(here, window) {
+/** A round: time passes, and the tabs of every window are opened anew in a storm. Answers what went wrong. */
+async function round(here, windows) {
   await pass(here);
   here.network.weather = STORM;
-  await window.evaluate(() => crowd.restore());
-  const states = await window.evaluate(() => crowd.states(20_000));
-  await window.evaluate(() => crowd.ask(2000));
+  const states = await Promise.all(
+    windows.map(async (window) => {
+      await window.evaluate(() => crowd.restore());
+      const states = await window.evaluate(() => crowd.states(20_000));
+      await window.evaluate(() => crowd.ask(2000));
+      return states;
+    }),
+  );
   here.network.weather = CALM;
-  const asked = await window.evaluate(() => crowd.ask());
-  const heard = await window.evaluate(() => crowd.heard());
-  const isLost = (i) => states[i] !== 'authenticated' || asked[i] !== 200 || /expired|signed_out/.test(heard[i]);
-  return states.map((state, i) => `tab ${i}: ${state}, ${asked[i]}, ${heard[i]}`).filter((_, i) => isLost(i));
+  const lost = [];
+  for (const [i, window] of windows.entries()) {
+    const [asked, heard] = await window.evaluate(async () => [await crowd.ask(), await crowd.heard()]);
+    for (const [tab, state] of states[i].entries()) {
+      const isIn = state === 'authenticated' && asked[tab] === 200 && !/expired|signed_out/.test(heard[tab]);
+      if (!isIn) lost.push(`window ${i}, tab ${tab}: ${state}, ${asked[tab]}, ${heard[tab]}`);
+    }
+  }
+  return lost;
 }
 
 /** What the history says of thieves, of whom there were none. */
