@@ -16,7 +16,7 @@ const files = readdirSync(folder)
   .map((name) => `${folder}/${name}`);
 
 const count = { passed: 0, failed: 0 };
-const isTest = (data) => data.details?.type !== 'suite' && data.skip === undefined;
+const isTest = (data) => data.details?.type !== 'suite' && data.skip === undefined && data.todo === undefined;
 // One browser at a time.
 const tests = run({ files, concurrency: 1 });
 tests.on('test:pass', (data) => (count.passed += isTest(data)));

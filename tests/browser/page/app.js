@@ -28,10 +28,14 @@ show();
 globalThis.tab = {
   auth,
   heard,
-  /** What the page shows, once it knows, or what it still waits for. */
+  /** What the page shows once it knows, however many tries that takes; or after a time what it knows so far. */
   async state(waitMs = 10_000) {
-    const late = new Promise((done) => setTimeout(done, waitMs, { status: 'loading' }));
-    const { status, error } = await Promise.race([auth.ready(), late]);
+    const { status, error } = await new Promise((done) => {
+      const look = () => auth.status !== 'loading' && done(auth.snapshot());
+      auth.subscribe(look);
+      setTimeout(() => done(auth.snapshot()), waitMs);
+      look();
+    });
     return error ? `${status} ${error.code}` : status;
   },
   /** The status of somebody's API, as a page's own code would ask it. */

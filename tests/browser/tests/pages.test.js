@@ -25,6 +25,11 @@ const OPEN = {
   verify: '/auth/pages/verify',
   ended: '/auth/pages/ended?reason=idle&return_to=/app',
   'ended-theft': '/auth/pages/ended?reason=token_reused',
+  message: '/auth/pages/message?of=reset',
+  start: '/',
+  live: '/dev/live',
+  mail: '/dev/mail',
+  docs: '/docs',
 };
 
 /** What somebody sees who is logged in. */
@@ -35,6 +40,8 @@ const OWN = {
   password: '/auth/pages/password',
   email: '/auth/pages/email',
   delete: '/auth/pages/delete',
+  'change-email': '/auth/pages/change-email',
+  german: '/auth/pages/account?lang=de',
 };
 
 for (const [look, options] of LOOKS) {

@@ -60,6 +60,23 @@ describe('a copied jar of cookies', () => {
     await leave(owner, thief);
   });
 
+  const todo = 'the client tells its other tabs that a session is over, and not yet why';
+  test('is found out in one tab, and every tab says why', { todo }, async () => {
+    const { owner, thief } = await stolen();
+    const other = await owner.tab();
+    await other.waitForFunction(() => tab.auth.status === 'authenticated');
+    await here.network.quiet();
+    await thief.steal(owner);
+    await here.server.advance(3600);
+    assert.equal(await refresh(thief), 200);
+    await here.server.advance(WINDOW_SECONDS + 1);
+    await owner.jump(3600 + WINDOW_SECONDS + 1);
+    assert.equal(await owner.page.evaluate(() => tab.ask()), 401);
+    await other.evaluate(() => tab.ask());
+    assert.equal(await other.evaluate(() => tab.state()), 'unauthenticated reuse_detected');
+    await leave(owner, thief);
+  });
+
   test('is of no use without the device cookie, and its trial does not end the session', async () => {
     const { owner, thief } = await stolen((cookie) => !cookie.name.startsWith('__Host-'));
     await here.server.advance(3600);
