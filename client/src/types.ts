@@ -145,7 +145,7 @@ export interface TokenStorage {
 export interface ClientOptions {
   /** Where the session routes are: `/auth`, or `https://auth.example.com/auth`. */
   url?: string;
-  /** Who may see the access token. Default: the page's own origin and that of `url`. */
+  /** Who may see the access token, beside the origin of `url`. Default: the page's own origin. */
   origins?: readonly string[];
   /** Given: body transport, kept here. Not given: HttpOnly cookies. */
   storage?: TokenStorage;
