@@ -1,4 +1,4 @@
-/** Writes `docs/src/reference/client.md` from the types and their comments; with `--check`, only says whether it is stale. */
+/** Writes `docs/reference/client.md` from the types and their comments; with `--check`, only says whether it is stale. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -12,7 +12,7 @@ const ENTRIES = [
 ];
 
 const client = fileURLToPath(new URL('..', import.meta.url));
-const target = new URL('../../docs/src/reference/client.md', import.meta.url);
+const target = new URL('../../docs/reference/client.md', import.meta.url);
 
 const { options } = ts.getParsedCommandLineOfConfigFile(`${client}/tsconfig.json`, {}, ts.sys);
 const fileOf = (name) => `${client}src/${name}.ts`;
@@ -31,7 +31,7 @@ const text = [
 if (!process.argv.includes('--check')) {
   writeFileSync(target, text);
 } else if (readFileSync(target, 'utf8') !== text) {
-  console.log('docs/src/reference/client.md is stale; run `npm run reference`');
+  console.log('docs/reference/client.md is stale; run `npm run reference`');
   process.exitCode = 1;
 }
 

@@ -6,7 +6,7 @@ use super::{Config, layer};
 use serde_json::Value;
 use std::fmt::Write;
 
-/// The page as Markdown. `cargo xtask gen` writes it to `docs/src/reference/configuration.md`.
+/// The page as Markdown. `cargo xtask gen` writes it to `docs/reference/configuration.md`.
 pub fn reference() -> String {
     let defaults = serde_json::to_value(Config::default()).unwrap_or_default();
     let mut page = INTRODUCTION.replace("{file}", layer::CONFIG_FILE);
@@ -116,7 +116,7 @@ mod tests {
     /// Run by `cargo xtask gen` with `UPDATE_GENERATED=1`, which writes the page instead of comparing it.
     #[test]
     fn generated_configuration_page_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/configuration.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/configuration.md");
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             std::fs::create_dir_all(std::path::Path::new(path).parent().unwrap()).unwrap();
             std::fs::write(path, reference()).unwrap();
@@ -124,7 +124,7 @@ mod tests {
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             committed == reference(),
-            "docs/src/reference/configuration.md is stale; run `cargo xtask gen`"
+            "docs/reference/configuration.md is stale; run `cargo xtask gen`"
         );
     }
 

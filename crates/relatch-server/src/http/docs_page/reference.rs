@@ -11,12 +11,12 @@ use utoipa::openapi::OpenApi;
 /// Run by `cargo xtask gen` with `UPDATE_GENERATED=1`, which writes the page instead of comparing it.
 #[test]
 fn generated_errors_page_is_current() {
-    write_or_compare("docs/src/reference/errors.md", &errors_reference());
+    write_or_compare("docs/reference/errors.md", &errors_reference());
 }
 
 #[test]
 fn generated_http_page_is_current() {
-    write_or_compare("docs/src/reference/http.md", &http_reference());
+    write_or_compare("docs/reference/http.md", &http_reference());
 }
 
 /// The client library's types are made of it: `npm run types` in `client`, and `npm run check` finds them stale.
