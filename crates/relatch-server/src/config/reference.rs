@@ -122,10 +122,7 @@ mod tests {
             std::fs::write(path, reference()).unwrap();
         }
         let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            committed == reference(),
-            "docs/reference/configuration.md is stale; run `cargo xtask gen`"
-        );
+        assert!(committed == reference(), "docs/reference/configuration.md is stale; run `cargo xtask gen`");
     }
 
     #[test]
