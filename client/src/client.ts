@@ -141,7 +141,12 @@ export function createClient(options: ClientOptions = {}): Client {
       const error = cause as AuthError;
       const isOver = isFinal(error);
       // Else somebody has signed in or out meanwhile.
-      if (state.epoch == epoch) take(isOver ? ended(state, error) : failed(state, error, env.now(), env.random()));
+      if (state.epoch == epoch) {
+        const { code, problem } = error;
+        // The other tabs would only find that there is no cookie any more.
+        if (isOver && grant) tell({ over: grant.session.id, why: [code, problem && { problem }] });
+        take(isOver ? ended(state, error) : failed(state, error, env.now(), env.random()));
+      }
       if (isOver && state.grant) return state.grant
       throw (isOver && state.snapshot.error) || error;
     }
@@ -283,9 +288,9 @@ export function createClient(options: ClientOptions = {}): Client {
 
   let channel = sync && !storage ? env.channel(key) : undefined;
   const tell = (message: Message) => channel?.postMessage(message);
-  if (channel) channel.onmessage = ({ data: { answer, over } }: { data: Message }) => {
+  if (channel) channel.onmessage = ({ data: { answer, over, why } }: { data: Message }) => {
     if (answer) take(granted(state, answer, false, env.now(), shared.get(seenKey), shared.get(overKey)));
-    else if (over == (state.grant?.session.id ?? over)) take(ended(state));
+    else if (over == (state.grant?.session.id ?? over)) take(ended(state, why && new AuthError(...why)));
   };
 
   env.onWake(look, life.signal);
@@ -367,7 +372,10 @@ export function createClient(options: ClientOptions = {}): Client {
 }
 
 /** What tabs say to each other. */
-type Message = { answer: TokenAnswer; over?: undefined } | { over: string; answer?: undefined };
+type Message =
+  | { answer: TokenAnswer; over?: undefined; why?: undefined }
+  /** `why` where its owner did not end it. */
+  | { over: string; why?: ConstructorParameters<typeof AuthError>; answer?: undefined };
 
 /** A route of the session server, without what `url` holds already. */
 type Path = { [P in keyof paths]: P extends `/auth${infer Rest}` ? Rest : never }[keyof paths];

@@ -593,6 +593,18 @@ describe('tabs (R1, R2, R11, R16, R17)', () => {
 });
 
 describe('signing out', () => {
+  test('a session that the server ended in one tab ends in the others with the same reason', async () => {
+    const world = new World();
+    const [one, two] = [await world.signedIn(), world.tab()];
+    await world.done(two.ready());
+    world.script.push(() => problem(401, 'session_revoked', { reason: 'token_reused' }));
+    await world.done(one.refresh().catch(() => {}));
+    await world.pass(5);
+    for (const { status, error } of [one.snapshot(), two.snapshot()]) {
+      assert.equal(status, 'unauthenticated');
+      assert.deepEqual([error?.code, error?.problem?.reason], ['session_revoked', 'token_reused']);
+    }
+  });
   test('local state is gone before the request is answered, here and in other tabs', async () => {
     const world = new World();
     const [one, two] = [await world.signedIn(), world.tab()];

@@ -60,8 +60,7 @@ describe('a copied jar of cookies', () => {
     await leave(owner, thief);
   });
 
-  const todo = 'the client tells its other tabs that a session is over, and not yet why';
-  test('is found out in one tab, and every tab says why', { todo }, async () => {
+  test('is found out in one tab, and every tab says why', async () => {
     const { owner, thief } = await stolen();
     const other = await owner.tab();
     await other.waitForFunction(() => tab.auth.status === 'authenticated');
