@@ -190,6 +190,12 @@ impl Answer {
         })
     }
 
+    /// The refresh and device cookies that were set, where a refresh cookie was.
+    pub(crate) fn jar(&self) -> Option<(String, String)> {
+        let refresh_token = self.cookie(REFRESH_COOKIE).filter(|value| !value.is_empty())?;
+        Some((refresh_token, self.cookie(DEVICE_COOKIE).unwrap_or_default()))
+    }
+
     fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.iter().find_map(|line| {
             let (found, rest) = line.split_once('=')?;
@@ -200,7 +206,9 @@ impl Answer {
 
 /// A client that keeps its connections and gives up in time.
 pub(crate) fn client() -> Result<Client> {
-    Ok(Client::builder().no_proxy().timeout(ANSWER_MAX).build()?)
+    // What a redirect itself answers is looked at, cookies included.
+    let stay = reqwest::redirect::Policy::none();
+    Ok(Client::builder().no_proxy().redirect(stay).timeout(ANSWER_MAX).build()?)
 }
 
 const REFRESH_COOKIE: &str = "__Secure-relatch-refresh";

@@ -7,6 +7,7 @@
 //! long as the server runs, and signatures of access tokens without the tokens, which the cryptography library
 //! leaves on stacks (no allocator wipes those).
 
+mod pages;
 mod secrets;
 mod tour;
 

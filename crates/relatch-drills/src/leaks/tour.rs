@@ -51,6 +51,7 @@ impl<'p> Tour<'p> {
             self.passwords(&mut person, transport).await?;
             self.links(&mut person, transport).await?;
         }
+        self.pages().await?;
         self.oauth().await?;
         self.admin().await?;
         self.operations().await?;
@@ -243,19 +244,19 @@ impl<'p> Tour<'p> {
         Ok(Grant { device: grant.device.clone(), ..next })
     }
 
-    async fn ask(&mut self, ask: Ask) -> Result<Answer> {
+    pub(super) async fn ask(&mut self, ask: Ask) -> Result<Answer> {
         let path = ask.path().split('?').next().unwrap_or_default().to_owned();
         self.ask_as(ask, &path).await
     }
 
     /// Asks, noting the route, the secrets that come, and what else is answered.
-    async fn ask_as(&mut self, ask: Ask, route: &str) -> Result<Answer> {
+    pub(super) async fn ask_as(&mut self, ask: Ask, route: &str) -> Result<Answer> {
         self.asked.insert(route.to_owned());
         let answer = ask.send(&self.client, &self.place.url).await;
         let answer = answer.map_err(|problem| anyhow::anyhow!("{route} was not answered: {problem:?}"))?;
         anyhow::ensure!(answer.status < 500, "{route} answered {}; see the log", answer.status);
         let json = answer.json();
-        if json["access_token"].is_null() {
+        if json["access_token"].is_null() && answer.jar().is_none() {
             self.answers.push((route.to_owned(), format!("{}\n{}", answer.head, answer.body)));
         } else {
             self.note(&json, &answer);
@@ -269,16 +270,18 @@ impl<'p> Tour<'p> {
                 self.secrets.add(kind, text);
             }
         }
-        if let Ok(grant) = answer.grant() {
-            self.secrets.add(Kind::RefreshToken, &grant.refresh_token);
-            if !grant.device.is_empty() {
-                self.secrets.add(Kind::DeviceCookie, &grant.device);
+        let in_cookies = answer.jar();
+        let in_json = answer.grant().ok().map(|grant| (grant.refresh_token, grant.device));
+        for (refresh_token, device) in in_cookies.into_iter().chain(in_json) {
+            self.secrets.add(Kind::RefreshToken, &refresh_token);
+            if !device.is_empty() {
+                self.secrets.add(Kind::DeviceCookie, &device);
             }
         }
     }
 
     /// A password that nobody had before.
-    fn new_password(&mut self) -> String {
+    pub(super) fn new_password(&mut self) -> String {
         let password =
             format!("never-to-be-seen {:08x}", self.secrets.len().wrapping_mul(0x9e37_79b9) as u32);
         self.secrets.add(Kind::Password, &password);
@@ -286,7 +289,7 @@ impl<'p> Tour<'p> {
     }
 
     /// The link tokens of all mail; waits for the next one, which is sent after the answer.
-    async fn read_mail(&mut self) -> Result<Vec<String>> {
+    pub(super) async fn read_mail(&mut self) -> Result<Vec<String>> {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let mut mails = Vec::new();
         for entry in std::fs::read_dir(self.place.folder.join(MAIL))? {
