@@ -4,7 +4,7 @@ use super::{Accounts, LinkToken, ProofRefusal, TypedPassword};
 use crate::email::EmailAddress;
 use crate::sessions::Doubt;
 use relatch_core::{EventKind, Origin, Session};
-use relatch_store::{EmailChange, LinkAddress, LinkPurpose};
+use relatch_store::{EmailChange, LinkAddress, LinkPurpose, UserKey};
 use relatch_token::Seconds;
 use std::net::IpAddr;
 
@@ -85,14 +85,24 @@ impl Accounts {
 
     /// Uses up a code that [`change_email`](Self::change_email) mailed: the account moves to the address that
     /// the code was mailed to, which is proved thereby. Sessions live on; every other code of the user is
-    /// void. Needs no session: whoever has the code reads that address's mail.
+    /// void, and the old address is told. Needs no session: whoever has the code reads that address's mail.
     pub async fn confirm_email_change(
         &self,
         token: &LinkToken,
         origin: Origin,
     ) -> Result<Result<(), ConfirmEmailRefusal>, Doubt> {
+        let link = self.parts.store.link(token.hash(), LinkPurpose::ChangeEmail, self.now()).await?;
+        let before = match link {
+            Some(link) => self.parts.store.user(&UserKey::Id(link.user_id)).await?,
+            None => None,
+        };
         Ok(match self.parts.store.change_email(token.hash(), self.now(), origin).await? {
-            EmailChange::Done(_) => Ok(()),
+            EmailChange::Done(_) => {
+                if let Some(user) = before {
+                    self.mail_notice(&user, "Your account has moved", MOVED).await;
+                }
+                Ok(())
+            }
             EmailChange::Taken => Err(ConfirmEmailRefusal::EmailTaken),
             EmailChange::BadLink => Err(ConfirmEmailRefusal::InvalidLink),
         })
@@ -102,4 +112,7 @@ impl Accounts {
 /// Without the new address: this mailbox may be another person's by now.
 const NOTICE: &str = "Somebody who knows the password of your account asked to move it to another address, to which a code \
      was mailed.\n\n\
-     If that was not you, change your password now: the code is void then.\n";
+     If that was not you, change your password at once: as long as the code has not been used, it is void then.\n";
+/// To the old address, which no longer opens the account.
+const MOVED: &str = "Your account has moved to another address, as somebody asked who knows its password.\n\n\
+     If that was not you, somebody else has your account: tell those who run this service now.\n";

@@ -104,6 +104,20 @@ impl Accounts {
         Ok(())
     }
 
+    /// Makes the user's links of this purpose worthless, by one that is given to nobody.
+    pub(super) async fn void_links(&self, user: &User, purpose: LinkPurpose) -> Result<(), Doubt> {
+        let Some(UserEmail { address, unique_key, .. }) = user.email.clone() else { return Ok(()) };
+        let nobodys = Link {
+            hash: LinkToken(Secret::new(self.parts.surroundings.entropy.array())).hash(),
+            purpose,
+            user_id: user.id,
+            to: LinkAddress { address, unique_key },
+            epoch: user.standing.not_before,
+            expires_at: self.now(),
+        };
+        Ok(self.parts.store.add_link(nobodys).await?)
+    }
+
     /// Tells the user something, at the address that they were read with.
     pub(super) async fn mail_notice(&self, user: &User, subject: &str, text: &str) {
         let Some(email) = &user.email else { return };

@@ -5,10 +5,8 @@ use super::{Accounts, TypedPassword, Visitor};
 use crate::email::EmailAddress;
 use crate::password::{NewPassword, PasswordRefusal};
 use crate::sessions::{Doubt, Tokens};
-use relatch_core::{Epoch, EventKind, RevokeReason, Standing};
-use relatch_store::{
-    CreateUser, LinkPurpose, NewUser, PasswordHash, SubjectChange, SubjectUpdate, User, UserEmail, UserKey,
-};
+use relatch_core::{Epoch, EventKind, Standing};
+use relatch_store::{CreateUser, LinkPurpose, NewUser, PasswordHash, User, UserEmail, UserKey};
 use relatch_token::Seconds;
 use std::net::IpAddr;
 
@@ -108,32 +106,26 @@ impl Accounts {
     }
 
     async fn finish_by_mail(&self, sign_up: SignUp, hash: PasswordHash) -> Result<(), Doubt> {
-        let new = self.new_user(&sign_up, Some(hash.clone()));
+        let unique_key = sign_up.email.unique_key();
+        // Over the budget nothing shows: the answer has gone out.
+        if self.parts.mail_limits.check_account(unique_key, self.now()).is_err() {
+            return Ok(());
+        }
+        let new = self.new_user(&sign_up, Some(hash));
         let made = new.user.clone();
         if self.parts.store.create_user(new).await? == CreateUser::Done {
             return self.mail_link(&made, LinkPurpose::VerifyEmail).await;
         }
-        let key = UserKey::Email(sign_up.email.unique_key().to_owned());
+        let key = UserKey::Email(unique_key.to_owned());
         let Some(user) = self.parts.store.user(&key).await? else { return Ok(()) };
         if is_verified(&user) {
             return self.mail_reminder(&user).await;
         }
-        // Nobody has proved the address yet, so the last to sign up counts; the epoch moves with the
-        // password, which kills the links that were mailed for earlier ones.
-        let change = SubjectChange {
-            user_id: user.id,
-            expected: Some(user.standing.not_before),
-            at: self.now(),
-            reason: RevokeReason::PasswordChanged,
-            keep: None,
-            update: Some(SubjectUpdate::Password(hash)),
-            event: self.event(EventKind::SignedUp, user.id, &sign_up.visitor.origin, Some("signed_up_again")),
-        };
-        self.parts.store.revoke_subject(change).await?;
-        match self.parts.store.user(&key).await? {
-            Some(user) => self.mail_link(&user, LinkPurpose::VerifyEmail).await,
-            None => Ok(()),
-        }
+        // Who asks has proved nothing, and an account with an unproved address may be in use, made by an
+        // operator or in another mode: nothing of it changes. Whoever reads its mail chooses the password; and
+        // a link under way must not vouch for the password of whoever asked first.
+        self.void_links(&user, LinkPurpose::VerifyEmail).await?;
+        self.mail_link(&user, LinkPurpose::ResetPassword).await
     }
 
     fn new_user(&self, sign_up: &SignUp, password: Option<PasswordHash>) -> NewUser {

@@ -25,6 +25,8 @@ async fn an_address_counts_once_the_code_mailed_to_it_came_back() {
 
     let code = server.mailed_code_to(NEW);
     assert_eq!(confirm(&server, &code).await, Ok(()));
+    let told = &server.mailbox.messages()[0].1;
+    assert_eq!((told.to.as_str(), told.text.expose().contains(NEW)), ("ada@example.com", false));
     let user = ada.get("/auth/me").await.body["user"].clone();
     assert_eq!((&user["email"], &user["email_verified"]), (&json!(NEW), &json!(true)));
     assert!(ada.is_logged_in().await, "sessions live on");

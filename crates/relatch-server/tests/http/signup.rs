@@ -1,6 +1,7 @@
 //! `POST /auth/signup`.
 
 use crate::support::{DEVICE, HINT, PASSWORD, REFRESH, Server, cast};
+use relatch_server::api_keys::ApiScope;
 use serde_json::json;
 
 #[tokio::test]
@@ -78,6 +79,54 @@ async fn verified_first_the_answer_never_tells_whether_an_address_is_taken() {
     let (taken, fresh) = (reply_to("ada@example.com").await, reply_to("bob@example.com").await);
     assert_eq!(taken, fresh);
     assert_eq!(taken.0, 202);
+}
+
+/// Who signs up has proved nothing, and the account may be in use: by a person whom an operator brought, say.
+#[tokio::test]
+async fn signing_up_again_changes_nothing_of_an_unconfirmed_account() {
+    let server = Server::start(|config| config.signup.verify_email_first = true).await;
+    let sign_up = |password: &str| json!({"email": "bob@example.com", "password": password});
+    let log_in = |password: &str| json!({"email": "bob@example.com", "password": password});
+    let mut bob = server.browser();
+    bob.post("/auth/signup", sign_up(PASSWORD)).await;
+    let first = server.mailed_code().await;
+    let operator = server.program().with_token(&server.key(&[ApiScope::Sessions, ApiScope::Users]).await);
+    let user = operator.clone().get("/admin/users").await.body["users"][0]["id"].clone();
+    let opened =
+        operator.clone().post("/admin/sessions", json!({"user_id": user, "transport": "body"})).await;
+    let mut live = server.program().with_token(&opened.text("access_token"));
+
+    server.browser().post("/auth/signup", sign_up("the password of a stranger")).await;
+    server.mail(2).await;
+    assert_eq!(live.get("/auth/me").await.status, 200, "the session lives on");
+    let reply = bob.post("/auth/email/verify", json!({"token": first})).await;
+    assert_eq!(reply.verdict(), "400 invalid_link", "and would have vouched for whoever signed up first");
+    let body = json!({"token": server.mailed_code().await, "new_password": "what the mailbox chose"});
+    assert_eq!(bob.post("/auth/password/reset", body).await.status, 200);
+    for (password, verdict) in [
+        ("the password of a stranger", "401 invalid_credentials"),
+        (PASSWORD, "401 invalid_credentials"),
+        ("what the mailbox chose", "200"),
+    ] {
+        assert_eq!(bob.post("/auth/login", log_in(password)).await.verdict(), verdict, "{password}");
+    }
+}
+
+#[tokio::test]
+async fn signing_up_again_and_again_mails_no_more_than_an_account_may_get() {
+    let server = Server::start(|config| {
+        config.signup.verify_email_first = true;
+        config.limits.mails_per_account_max = 2;
+    })
+    .await;
+    for _ in 0..4 {
+        let body = json!({"email": "bob@example.com", "password": PASSWORD});
+        assert_eq!(server.browser().post("/auth/signup", body).await.status, 202);
+    }
+    let body = json!({"email": "last@example.com", "password": PASSWORD});
+    server.browser().post("/auth/signup", body).await;
+    let to: Vec<String> = server.mail(3).await.into_iter().map(|message| message.to).collect();
+    assert_eq!(to.iter().filter(|to| *to == "bob@example.com").count(), 2, "{to:?}");
 }
 
 #[tokio::test]
