@@ -61,9 +61,12 @@ impl Accounts {
             LinkPurpose::ResetPassword => {
                 ("reset", "Set a new password", RESET_LIFE, "To set a new password")
             }
-            LinkPurpose::VerifyEmail => {
-                ("verify", "Is this your address?", VERIFY_LIFE, "To confirm that this address is yours")
-            }
+            LinkPurpose::VerifyEmail => (
+                "verify",
+                "Is this your address?",
+                VERIFY_LIFE,
+                "An account was opened with this address. To confirm that it was you",
+            ),
             LinkPurpose::ChangeEmail => (
                 "change-email",
                 "Is this your new address?",

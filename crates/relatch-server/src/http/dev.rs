@@ -8,18 +8,36 @@ use super::problem::{Answer, Problem};
 use super::site::{DevDoor, Shared, Site};
 use crate::wire_time::rfc3339;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http::header::HOST;
+use http::uri::Authority;
 use relatch_token::Seconds;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// The routes of `dev`, where it is open.
-pub(super) fn routes(dev: Option<&DevDoor>) -> Router<Arc<Site>> {
-    let Some(dev) = dev else { return Router::new() };
+pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
+    let Some(dev) = &site.dev else { return Router::new() };
     let router = Router::new().route("/dev/mail", get(mail::mail));
-    if dev.clock.is_some() { router.route("/dev/clock", post(advance)) } else { router }
+    let router = if dev.clock.is_some() { router.route("/dev/clock", post(advance)) } else { router };
+    router.layer(from_fn_with_state(Arc::clone(site), by_our_name))
+}
+
+/// Shuts the doors to pages of elsewhere whose host was made to lead to this machine (DNS rebinding).
+async fn by_our_name(State(site): Shared, request: Request, next: Next) -> Response {
+    let own = site.app.identity.public_url.host();
+    let asked = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let asked = asked.or(request.uri().authority().map(Authority::as_str)).unwrap_or_default();
+    let name =
+        asked.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(asked, |(name, _)| name);
+    if name == own || ["localhost", "127.0.0.1", "[::1]"].contains(&name) {
+        return next.run(request).await;
+    }
+    Problem::new(&code::NOT_FOUND).into_response()
 }
 
 body! {

@@ -35,7 +35,7 @@ pub fn router(app: App, dev: Option<DevDoor>, metrics: Option<PrometheusHandle>)
     });
     tokio::spawn(feed::look_for_news(Arc::downgrade(&site)));
     routes
-        .merge(dev::routes(site.dev.as_ref()))
+        .merge(dev::routes(&site))
         .merge(pages::routes(&site))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -22,6 +22,30 @@ async fn people_test_expiry_without_waiting() {
     }
 }
 
+/// DNS rebinding: a page of elsewhere has its own host lead to this machine, and reads what answers there.
+#[tokio::test]
+async fn the_doors_of_development_are_not_there_under_another_name() {
+    let server = Server::start_with(|_| {}, Some(Arc::new(ShiftedClock::default())), None).await;
+    let anon = server.browser();
+    for (host, status) in [
+        ("localhost", 200),
+        ("localhost:8080", 200),
+        ("127.0.0.1:8080", 200),
+        ("[::1]", 200),
+        ("[::1]:8080", 200),
+        ("evil.example", 404),
+        ("evil.example:8080", 404),
+        ("localhost.evil.example", 404),
+        ("[::2]:8080", 404),
+        ("", 404),
+    ] {
+        let asked = anon.request(Method::GET, "/dev/mail").header("host", host);
+        assert_eq!(anon.clone().send(asked).await.status, status, "{host}");
+    }
+    let moved = anon.request(Method::POST, "/dev/clock").header("host", "evil.example");
+    assert_eq!(anon.clone().send(moved.json(&json!({"advance_seconds": 1}))).await.status, 404);
+}
+
 #[tokio::test]
 async fn the_mailbox_shows_what_was_mailed_the_newest_first() {
     let server = Server::start(|_| {}).await;

@@ -71,7 +71,7 @@ pub(crate) const DE: Texts = Texts {
         code: "Code aus der Nachricht",
         code_hint: "Er beginnt mit rll_ und steht hinter dem # des Links.",
         verify_title: "Adresse bestätigen",
-        verify_about: "Ist das Ihre Adresse? Ein Klick bestätigt sie.",
+        verify_about: "Mit dieser Adresse wurde ein Konto eröffnet. Waren Sie das, bestätigt es ein Klick.",
         verify_button: "Bestätigen",
         verified_title: "Vielen Dank",
         verified: "Ihre Adresse ist bestätigt.",

@@ -71,7 +71,7 @@ pub(crate) const EN: Texts = Texts {
         code: "Code from the message",
         code_hint: "It starts with rll_ and stands behind the # of the link.",
         verify_title: "Confirm your address",
-        verify_about: "Is this your address? Confirm it with one click.",
+        verify_about: "An account was opened with this address. If that was you, confirm it with one click.",
         verify_button: "Confirm",
         verified_title: "Thank you",
         verified: "Your address is confirmed.",
