@@ -114,10 +114,42 @@ test('an answer that never reached the browser is given again, hours later', asy
   page.jar.delete('__Host-relatch-renewed');
   await assert.rejects(page.go('/page', { lost: '/auth/continue' }), TypeError);
   await clock.advance(60 * MINUTE);
-  const headers = { 'content-type': 'application/json', 'idempotency-key': 'of-the-page' };
-  assert.equal((await page.fetch('/auth/refresh', { method: 'POST', body: '{}', headers })).status, 200);
+  assert.equal((await page.fetch('/auth/refresh', { method: 'POST', body: '{}' })).status, 200);
   assert.equal(page.jar.has('__Host-relatch-attempt'), false);
   assert.equal(server.sessions[0]?.revoked, undefined);
+});
+
+test('the page and the server share one attempt: an answer that one of them lost is given to the other', async () => {
+  const { clock, page, login, server, ada } = world();
+  await login();
+  const refresh = (attempt = '', lost = false) =>
+    page.fetch('/auth/refresh', { method: 'POST', body: '{}', headers: { 'idempotency-key': attempt }, lost });
+  await clock.advance(20 * MINUTE);
+  page.keep('__Host-relatch-attempt=of-the-page; Path=/; Secure; SameSite=Lax');
+  await assert.rejects(refresh('of-the-page', true), TypeError);
+  await clock.advance(60 * MINUTE);
+  assert.equal((await page.go('/page')).text, `authenticated ${ada.id}`);
+
+  await clock.advance(20 * MINUTE);
+  page.jar.delete('__Host-relatch-renewed');
+  await assert.rejects(page.go('/page', { lost: '/auth/continue' }), TypeError);
+  await clock.advance(60 * MINUTE);
+  const attempt = page.read('__Host-relatch-attempt');
+  assert.ok(attempt, 'script can read it');
+  assert.equal((await refresh(attempt)).status, 200);
+  assert.equal(server.sessions[0]?.revoked, undefined);
+});
+
+test('an id that the page sends is never replaced by one that nobody has sent yet', async () => {
+  const { clock, page, login } = world();
+  await login();
+  await clock.advance(20 * MINUTE);
+  const init = { method: 'POST', body: '{}', headers: { 'idempotency-key': 'of-the-page' } };
+  await assert.rejects(page.fetch('/auth/refresh', { ...init, lost: true }), TypeError);
+  await page.fetch('/page'); // led to the renewal, and gone before it
+  assert.ok(page.jar.has('__Host-relatch-attempt'));
+  await clock.advance(60 * MINUTE);
+  assert.equal((await page.fetch('/auth/refresh', init)).status, 200);
 });
 
 test('a session that has ended leads where the app says, once, and its cookies are gone', async () => {

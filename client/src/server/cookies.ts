@@ -6,7 +6,10 @@ export const REFRESH = '__Secure-relatch-refresh';
 export const HINT = 'relatch-hint';
 /** The access token, for rendering. Script can't read it, and other sites can't send it along with a change. */
 export const ACCESS = '__Host-relatch-access';
-/** The id of a refresh that has not been answered yet: no secret, and worth nothing without the token. */
+/**
+ * The id of a refresh that has not been answered yet: no secret, and worth nothing without the token. The page's
+ * client reads and writes it too (`attemptCookie`), since a lost answer is given again to this id alone.
+ */
 export const ATTEMPT = '__Host-relatch-attempt';
 /** Set for a moment after a renewal, so that one without effect is not begun again at once. */
 export const RENEWED = '__Host-relatch-renewed';
@@ -24,7 +27,7 @@ export function without(header: string | null, ...names: string[]): string {
 
 /** A `Set-Cookie` header. Without an age of its own it ends with the browser window; with 0 it is cleared. */
 export function setCookie(name: string, value: string, maxAgeSeconds?: number): string {
-  const script = name === HINT ? '' : ' HttpOnly;';
+  const script = name === HINT || name === ATTEMPT ? '' : ' HttpOnly;';
   const age = maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`;
   const cookie = `${name}=${value}; Path=/; Secure;${script} SameSite=Lax${age}`;
   if (cookie.length > COOKIE_BYTES_MAX) {

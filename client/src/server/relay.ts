@@ -15,9 +15,9 @@ export async function relay(request: Request, upstream: Upstream): Promise<Respo
   const { pathname, search } = new URL(request.url);
   const headers = onward(request, upstream);
   const sent = request.headers.get('cookie');
-  // A renewal here was never answered. The same id again gets the same answer, whoever asks.
+  // A refresh was never answered. The same id again gets the same answer; a page that sends one knows which.
   const [attempt] = cookies(sent, ATTEMPT);
-  if (attempt && pathname === '/auth/refresh') headers.set('idempotency-key', attempt);
+  if (attempt && pathname === '/auth/refresh' && !headers.has('idempotency-key')) headers.set('idempotency-key', attempt);
   const init: RequestInit & { duplex?: 'half' } = { method: request.method, headers, redirect: 'manual' };
   if (request.body) Object.assign(init, { body: request.body, duplex: 'half' });
   const answer = await bounded(upstream, upstream.url + pathname + search, init).catch(() => null);

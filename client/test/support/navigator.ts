@@ -1,7 +1,7 @@
 /** What a browser does between a link and a page: cookies by path and site, redirects, and `meta refresh`. */
 
 type Serve = (request: Request) => Response | Promise<Response>;
-type Cookie = { value: string; path: string; strict: boolean };
+type Cookie = { value: string; path: string; strict: boolean; isHidden: boolean; isLasting: boolean };
 
 export interface Visit {
   status: number;
@@ -47,13 +47,14 @@ export class Navigator {
     throw new Error(`too many redirects: ${way.join(' ')}`);
   }
 
-  /** What a page's own `fetch` does. */
-  async fetch(path: string, init: RequestInit = {}): Promise<Response> {
+  /** What a page's own `fetch` does. An answer that is `lost` never arrives. */
+  async fetch(path: string, { lost, ...init }: RequestInit & { lost?: boolean } = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set('sec-fetch-site', 'same-origin');
     headers.set('sec-fetch-mode', 'cors');
     headers.set('cookie', this.cookie(path, 'same-origin'));
     const answer = await this.serve(new Request(this.origin + path, { ...init, headers }));
+    if (lost) throw new TypeError('the answer was lost');
     for (const cookie of answer.headers.getSetCookie()) this.keep(cookie);
     return answer;
   }
@@ -64,12 +65,26 @@ export class Navigator {
     return sent.map(([name, { value }]) => `${name}=${value}`).join('; ');
   }
 
+  /** What a page's script reads of a cookie. */
+  read(name: string): string | undefined {
+    const cookie = this.jar.get(name);
+    return cookie?.isHidden ? undefined : cookie?.value;
+  }
+
+  /** Closes the browser: what has no age of its own is gone. */
+  quit(): void {
+    for (const [name, { isLasting }] of this.jar) if (!isLasting) this.jar.delete(name);
+  }
+
   keep(text: string): void {
     const [pair = '', ...attributes] = text.split('; ');
     const [name = '', value = ''] = pair.split('=');
     const path = attributes.find((one) => one.startsWith('Path='))?.slice(5) ?? '/';
     if (name.startsWith('__Host-') && (path !== '/' || !attributes.includes('Secure'))) return;
     if (attributes.includes('Max-Age=0')) this.jar.delete(name);
-    else this.jar.set(name, { value, path, strict: attributes.includes('SameSite=Strict') });
+    else {
+      const [strict, isHidden] = ['SameSite=Strict', 'HttpOnly'].map((one) => attributes.includes(one)) as [boolean, boolean];
+      this.jar.set(name, { value, path, strict, isHidden, isLasting: text.includes('; Max-Age=') });
+    }
   }
 }
