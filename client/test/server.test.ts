@@ -152,6 +152,39 @@ test('an id that the page sends is never replaced by one that nobody has sent ye
   assert.equal((await page.fetch('/auth/refresh', init)).status, 200);
 });
 
+test('a lost answer is given again after the browser was closed, too', async () => {
+  const { clock, page, login, ada } = world();
+  await login();
+  await clock.advance(20 * MINUTE);
+  await assert.rejects(page.go('/page', { lost: '/auth/continue' }), TypeError);
+  page.quit();
+  await clock.advance(8 * 60 * MINUTE);
+  assert.equal((await page.go('/page')).text, `authenticated ${ada.id}`);
+});
+
+test('a renewal that nobody was led to keeps its id before it asks, and asks with no other', async () => {
+  const { clock, page, login, refreshes, ada } = world();
+  await login();
+  await clock.advance(20 * MINUTE);
+  const at = '/auth/continue?return_to=/page';
+  assert.equal((await page.fetch(at)).status, 307);
+  assert.ok(page.read('__Host-relatch-attempt'));
+  assert.equal(refreshes().length, 0);
+  await assert.rejects(page.go(at, { lost: '/auth/continue' }), TypeError);
+  await clock.advance(60 * MINUTE);
+  const visit = await page.go(at);
+  assert.deepEqual([visit.text, visit.way], [`authenticated ${ada.id}`, ['/auth/continue', '/page']]);
+  // Its id was used up: the next one is kept first.
+  await clock.advance(60 * MINUTE);
+  assert.deepEqual((await page.go(at)).way, ['/auth/continue', '/auth/continue', '/page']);
+  // A browser that drops it is not sent round for ever.
+  page.drops.add('__Host-relatch-attempt');
+  await clock.advance(60 * MINUTE);
+  const before = refreshes().length;
+  assert.deepEqual((await page.go(at)).way, ['/auth/continue', '/auth/continue', '/page']);
+  assert.equal(refreshes().length, before);
+});
+
 test('a session that has ended leads where the app says, once, and its cookies are gone', async () => {
   const { clock, page, login, server } = world({ ended: ({ code, reason, returnTo }) => `/page?ended=${code}.${reason}&to=${encodeURIComponent(returnTo)}` });
   await login();
@@ -217,8 +250,8 @@ test('the way back never leads elsewhere, nor round in circles', async () => {
   const { page, login } = world();
   await login();
   for (const to of ['https://evil.test/', '//evil.test', '/\\evil.test', '/.//evil.test', '/auth/continue?return_to=/']) {
-    const answer = await page.fetch('/auth/continue?return_to=' + encodeURIComponent(to));
-    assert.equal(answer.headers.get('location'), ORIGIN + '/', to);
+    const visit = await page.go('/auth/continue?return_to=' + encodeURIComponent(to));
+    assert.equal(visit.at, '/', to);
   }
   const stray = await page.fetch("/auth/continue?return_to=/a'\"><script>", { headers: { 'sec-fetch-mode': 'navigate' } });
   assert.doesNotMatch(await stray.text(), /<script>/);

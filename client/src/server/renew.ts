@@ -33,11 +33,8 @@ export interface Renewal {
  */
 export function leadTo(request: Request, { origin }: Renewal): Response {
   const { pathname, search } = new URL(request.url);
-  const back = redirect(`${origin}${CONTINUE}?return_to=${encodeURIComponent(returnPath(pathname + search))}`);
-  if (!cookies(request.headers.get('cookie'), ATTEMPT).length) {
-    back.headers.append('set-cookie', setCookie(ATTEMPT, crypto.randomUUID()));
-  }
-  return back;
+  const there = redirect(`${origin}${CONTINUE}?return_to=${encodeURIComponent(returnPath(pathname + search))}`);
+  return cookies(request.headers.get('cookie'), ATTEMPT).length ? there : withAttempt(there);
 }
 
 /** Answers the request that was led there. */
@@ -64,7 +61,14 @@ export async function renew(request: Request, renewal: Renewal): Promise<Respons
     return back;
   }
 
-  const answer = await refresh(request, cookies(sent, ATTEMPT)[0] ?? crypto.randomUUID(), renewal.upstream);
+  const [attempt] = cookies(sent, ATTEMPT);
+  // Nobody led here (a bookmark), or another tab was quicker. What the browser does not keep is not asked with.
+  if (!attempt) {
+    const again = `${renewal.origin}${CONTINUE}?kept=1&return_to=${encodeURIComponent(returnTo)}`;
+    return searchParams.has('kept') ? back : withAttempt(redirect(again));
+  }
+
+  const answer = await refresh(request, attempt, renewal.upstream);
   for (const cookie of answer?.headers.getSetCookie() ?? []) back.headers.append('set-cookie', cookie);
   const body: Told = (await answer?.json().catch(() => null)) ?? {};
   if (answer?.ok && body.access_token) {
@@ -106,6 +110,11 @@ async function refresh(request: Request, attempt: string, upstream: Upstream): P
   return null;
 }
 
+function withAttempt(response: Response): Response {
+  response.headers.append('set-cookie', setCookie(ATTEMPT, crypto.randomUUID(), ATTEMPT_SECONDS));
+  return response;
+}
+
 function redirect(location: string): Response {
   return new Response(null, { status: 307, headers: { location, 'cache-control': 'no-store' } });
 }
@@ -125,4 +134,6 @@ function goRound(returnTo: string): Response {
 }
 
 const TRIES = 2;
+/** As long as browsers keep a cookie at most (400 days): no session shall outlive the id of its last refresh. */
+const ATTEMPT_SECONDS = 34_560_000;
 const RENEWED_SECONDS = 10;

@@ -15,6 +15,8 @@ export interface Visit {
 
 export class Navigator {
   readonly jar = new Map<string, Cookie>();
+  /** Cookies that this browser refuses. */
+  readonly drops = new Set<string>();
 
   constructor(
     readonly origin: string,
@@ -81,6 +83,7 @@ export class Navigator {
     const [name = '', value = ''] = pair.split('=');
     const path = attributes.find((one) => one.startsWith('Path='))?.slice(5) ?? '/';
     if (name.startsWith('__Host-') && (path !== '/' || !attributes.includes('Secure'))) return;
+    if (this.drops.has(name)) return;
     if (attributes.includes('Max-Age=0')) this.jar.delete(name);
     else {
       const [strict, isHidden] = ['SameSite=Strict', 'HttpOnly'].map((one) => attributes.includes(one)) as [boolean, boolean];
