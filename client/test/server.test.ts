@@ -257,6 +257,17 @@ test('the way back never leads elsewhere, nor round in circles', async () => {
   assert.doesNotMatch(await stray.text(), /<script>/);
 });
 
+test('a token answer that is cut off, or is none, decides nothing', async () => {
+  const type = { 'content-type': 'application/json' };
+  const cut = new ReadableStream({ pull: (to) => to.error(new TypeError('terminated')) });
+  for (const answer of [new Response(cut, { headers: type }), new Response('{"access', { headers: type }), new Response('null', { headers: type })]) {
+    const { auth } = world({ fetch: async () => answer });
+    const { response } = await auth.handle(new Request(ORIGIN + '/auth/refresh', { method: 'POST', body: '{}' }));
+    assert.equal(response?.status, 503);
+    assert.equal(((await response?.json()) as { code: string }).code, 'unavailable');
+  }
+});
+
 test('what a browser proves is handed on, and what it could only claim is not', async () => {
   const seen: Headers[] = [];
   const upstream: typeof fetch = async (input, init) => {

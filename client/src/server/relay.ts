@@ -36,9 +36,10 @@ export async function relay(request: Request, upstream: Upstream): Promise<Respo
     }
     return new Response(BODILESS.includes(answer.status) ? null : answer.body, rest);
   }
-  const text = await answer.text();
-  for (const cookie of grantCookies(JSON.parse(text) as TokenAnswer)) back.append('set-cookie', cookie);
-  return new Response(text, rest);
+  const told = (await answer.json().catch(() => null)) as TokenAnswer | null;
+  if (!told) return unavailable();
+  for (const cookie of grantCookies(told)) back.append('set-cookie', cookie);
+  return new Response(JSON.stringify(told), rest);
 }
 
 /** What is looked at in a token answer. */
