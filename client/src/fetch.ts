@@ -25,10 +25,12 @@ export async function fetchWith(
   if (headers.has('authorization') || !allows(request?.url ?? (input as string | URL))) return send(input, init);
   const isStream = given && ('getReader' in Object(given) || Symbol.asyncIterator in Object(given));
   // The body of a Request can be read once, even where it was made of a string. (Firefox shows none.)
-  const copy = request && !given && request.body !== null ? keep(request.clone()) : undefined;
-  const attempt = (grant: Grant | null, body?: Blob) => {
+  const copy = request && !given && request.body !== null && request.clone();
+  let body: Blob | undefined;
+  if (copy) keep(copy).then((kept) => (body = kept), () => {});
+  const attempt = (grant: Grant | null) => {
     if (grant) headers.set('authorization', 'Bearer ' + grant.token);
-    return send(input, { ...init, headers, ...(body && { body }) });
+    return send(input, { ...init, headers, ...(copy && request.bodyUsed && { body }) } as RequestInit);
   };
 
   const before = current();
@@ -39,27 +41,23 @@ export async function fetchWith(
   const isRefused = /^$|invalid_token|^bearer(?!.*error)/i.test(answer.headers.get('www-authenticate') ?? '');
   if (answer.status != 401 || !grant || !isRefused) return answer;
   const next = await other(grant, grant == before, signal);
-  const body = await copy;
-  if (!next || isStream || (copy && !body)) return answer;
+  // A body that is still on its way, or too large, is not there.
+  if (!next || isStream || (copy && request.bodyUsed && !body)) return answer;
   answer.body?.cancel().catch(() => {});
-  return attempt(next, body?.size || request?.bodyUsed ? body : undefined);
+  return attempt(next);
 }
 
-/** The body of a copy, unless it is too large to be kept. */
-async function keep(copy: Request): Promise<Blob | undefined> {
-  try {
-    if (!copy.body) return await copy.blob();
-    const parts: BlobPart[] = [];
-    let bytes = 0;
-    for (const reader = copy.body.getReader(); ; ) {
-      const { done, value } = await reader.read();
-      if (done) return new Blob(parts);
-      parts.push(value as Uint8Array<ArrayBuffer>);
-      if ((bytes += value.length) > REPLAY_BYTES_MAX) return void reader.cancel().catch(() => {});
-    }
-  } catch {
-    return undefined;
-  }
+/** The body of a copy. Rejects where it is too large to be kept. */
+async function keep(copy: Request): Promise<Blob> {
+  if (!copy.body) return copy.blob();
+  const parts: BlobPart[] = [];
+  let left = REPLAY_BYTES_MAX;
+  const write = (part: Uint8Array<ArrayBuffer>) => {
+    parts.push(part);
+    if ((left -= part.length) < 0) throw left;
+  };
+  await copy.body.pipeTo(new WritableStream({ write }));
+  return new Blob(parts);
 }
 
 const REPLAY_BYTES_MAX = 1 << 20;

@@ -235,6 +235,21 @@ describe('bodies (R10)', () => {
     assert.equal((await world.done(client.fetch(request))).status, 401);
     assert.equal(world.count('/api/x'), 1);
   });
+  test('a Request whose stream is still open when the 401 comes is handed its 401, at once', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    const body = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(5)) });
+    const request = new Request(API, { method: 'POST', body, duplex: 'half' } as RequestInit);
+    // An early answer: what comes of the body is not waited for.
+    const early: typeof fetch = async (input, init) => {
+      if (input !== request) return client.tab.environment().fetch(input, init);
+      void request.text().catch(() => {});
+      return problem(401, 'token_expired');
+    };
+    const other = world.tab({ fetch: early });
+    await world.done(other.ready());
+    assert.equal((await world.done(other.fetch(request), 5000)).status, 401);
+  });
   test('a stream is refreshed for beforehand when the token has less than a minute', async () => {
     const world = new World();
     const client = await world.signedIn();

@@ -127,7 +127,7 @@ export class World {
 
   async send(tab: Tab, input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
     const request = new Request(new URL(input instanceof Request ? input.url : input, 'https://app.example'), {
-      ...(input instanceof Request && { method: input.method, body: await input.clone().text() || null }),
+      ...(input instanceof Request && { method: input.method, body: init.body ? null : (await input.text()) || null }),
       ...init,
       signal: null,
     } as RequestInit);
