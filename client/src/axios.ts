@@ -47,8 +47,9 @@ export function attachAxios(instance: AxiosInstance, client: Client): () => void
     const current = () => client.getToken(signal);
     const renewed = async () => {
       const token = await current();
-      // Somebody else may have refreshed while this request was under way.
-      return token != used.token ? token : client.refresh(signal).then(current);
+      // Somebody else may have refreshed while this request was under way; or has just failed to.
+      if (token != used.token) return token;
+      return client.snapshot().error ? undefined : client.refresh(signal).then(current);
     };
     // An aborted call goes on to axios, which says so in its own way.
     const token = await renewed().catch(() => config.signal?.aborted && used.token);

@@ -47,10 +47,13 @@ function fakeClient(origin: string) {
     error: { name: 'AuthError', code: 'signed_out', retryable: false } as object,
     refreshFails: false,
     user: 'ada',
+    /** Of the last refresh: until the next attempt nobody else asks. */
+    failure: null as object | null,
     client: {
       get session() {
         return { user: { id: fake.user } };
       },
+      snapshot: () => ({ error: fake.failure }),
       allows: (url: string | URL) => new URL(url, 'http://page.test').origin === origin,
       async getToken(options?: { minValidity?: number }) {
         fake.asked.push(options?.minValidity);
@@ -203,6 +206,20 @@ test('a refresh that fails hands back the first 401', () =>
     fake.refreshFails = true;
     assert.equal(await statusOf(api.get('/x')), 401);
     assert.equal(seen.length, 1);
+  }));
+
+test('while a refresh has just failed, a 401 is handed back at once', () =>
+  world(accepts('t5'), async ({ api, fake }) => {
+    fake.failure = { name: 'AuthError', code: 'network', retryable: true };
+    assert.equal(await statusOf(api.get('/x')), 401);
+    assert.equal(fake.refreshes, 0);
+    // A token that somebody else got meanwhile is as good as ever.
+    const call = statusOf(api.get('/x'));
+    setTimeout(() => (fake.token = 't5'), 0);
+    assert.equal(await call, 200);
+    Object.assign(fake, { failure: null, token: 't0' });
+    assert.equal(await statusOf(api.get('/x')), 401);
+    assert.equal(fake.refreshes, 1);
   }));
 
 test('an aborted call stays aborted', () =>
