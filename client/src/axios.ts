@@ -1,7 +1,8 @@
 /** `relatch/axios`: the pair of interceptors that people write by hand, with what they forget. */
 
 import type { AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
-import type { AuthError, Client } from './types.js';
+import { AuthError } from './errors.js';
+import type { Client } from './types.js';
 
 declare module 'axios' {
   interface AxiosRequestConfig {
@@ -27,11 +28,14 @@ export function attachAxios(instance: AxiosInstance, client: Client): () => void
     const given = headers.get('Authorization');
     // A header of the caller's stays; one of ours is back where somebody sends an old config again.
     if (config.skipAuth || (given && given != `Bearer ${old?.token}`) || !client.allows(instance.getUri(config))) return config;
+    const who = old ? old.user : user();
     const options = { ...signalOf(config), ...(isStream(config.data) && { minValidity: STREAM_SECONDS }) };
     const token = await client.getToken(options).catch((error: AuthError) => {
       // Nobody is signed in, which is for the API to judge. Anything else is no reason to go without.
       if (error.name != 'AuthError' || error.retryable) throw error;
     });
+    // Who asked is gone, and his request is not another's.
+    if (token && who && who != user()) throw new AuthError('signed_out');
     if (token) headers.set('Authorization', `Bearer ${token}`);
     else headers.delete('Authorization');
     config.relatch = token ? { token, user: user() } : undefined;

@@ -171,6 +171,25 @@ test('a stream is never sent twice, and gets a token that lasts', () =>
     assert.deepEqual([seen.length, fake.refreshes, fake.asked], [1, 0, [60]]);
   }));
 
+test('a request of one user never leaves with the token of another', () =>
+  world(() => 200, async ({ api, seen, fake }) => {
+    const { getToken } = fake.client;
+    fake.client.getToken = (options) => new Promise((done) => setTimeout(() => done(getToken(options)), 10));
+    const call = api.get('/x');
+    setTimeout(() => Object.assign(fake, { token: 't1', user: 'bob' }), 0);
+    await assert.rejects(call, { name: 'AuthError', code: 'signed_out' });
+    // Nor does a config of his that is sent anew.
+    const { config } = await api.get('/x');
+    Object.assign(fake, { token: 't2', user: 'ada' });
+    await assert.rejects(api.request(config), { code: 'signed_out' });
+    assert.deepEqual(seen.map((one) => one.authorization), ['Bearer t1']);
+    // Who opens a page is nobody until the client knows.
+    fake.user = undefined as never;
+    const first = api.get('/x');
+    setTimeout(() => (fake.user = 'ada'), 0);
+    assert.equal((await first).status, 200);
+  }));
+
 test('a config that is sent anew has its stale header replaced', () =>
   world(accepts('t2'), async ({ api, fake }) => {
     const error = await api.get('/x').then(() => assert.fail(), (error) => error);
