@@ -1,6 +1,6 @@
 /** `relatch/axios`: the pair of interceptors that people write by hand, with what they forget. */
 
-import type { AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
+import type { AxiosHeaders, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { AuthError } from './errors.js';
 import type { Client } from './types.js';
 
@@ -23,8 +23,18 @@ export function attachAxios(instance: AxiosInstance, client: Client): () => void
   const bare = instance.create();
   const user = () => client.session?.user.id;
 
+  /** The last look before it leaves: interceptors older than ours run after it, and may turn a request elsewhere. */
+  function check(this: Ours, data: unknown, headers: AxiosHeaders): unknown {
+    const isOurs = headers.get('Authorization') == `Bearer ${this.relatch?.().token}`;
+    const isAllowed = client.allows(instance.getUri(this));
+    if (isOurs && !isAllowed) headers.delete('Authorization');
+    if (!isOurs || !isAllowed) this.relatch = undefined;
+    return data;
+  }
+
   const request = instance.interceptors.request.use(async (config: Ours) => {
-    const { headers, relatch: old } = config;
+    const { headers, relatch } = config;
+    const old = relatch?.();
     const given = headers.get('Authorization');
     // A header of the caller's stays; one of ours is back where somebody sends an old config again.
     if (config.skipAuth || (given && given != `Bearer ${old?.token}`) || !client.allows(instance.getUri(config))) return config;
@@ -38,13 +48,16 @@ export function attachAxios(instance: AxiosInstance, client: Client): () => void
     if (token && who && who != user()) throw new AuthError('signed_out');
     if (token) headers.set('Authorization', `Bearer ${token}`);
     else headers.delete('Authorization');
-    config.relatch = token ? { token, user: user() } : undefined;
+    const used = token && { token, user: user() };
+    config.relatch = used ? () => used : undefined;
+    config.transformRequest = [config.transformRequest ?? [], check].flat();
     return config;
   });
 
   /** The answer of the second time, or undefined where there is none. */
   async function again({ config, headers, status }: AxiosResponse): Promise<AxiosResponse | undefined> {
-    const { relatch: used, data } = config as Ours;
+    const { relatch, data } = config as Ours;
+    const used = relatch?.();
     const why = String(headers['www-authenticate']);
     if (status != 401 || !used || isStream(data) || (/error=/.test(why) && !/invalid_token/.test(why))) return;
     const signal = signalOf(config);
@@ -80,8 +93,11 @@ export function attachAxios(instance: AxiosInstance, client: Client): () => void
   };
 }
 
-/** A request's config, with the token that it was sent with, and whose that is. */
-type Ours = InternalAxiosRequestConfig & { relatch?: { token: string; user: string | undefined } | undefined };
+/**
+ * A request's config, with the token that it was sent with, and whose that is. A function goes along when axios copies
+ * a config, and shows nothing when somebody logs one.
+ */
+type Ours = InternalAxiosRequestConfig & { relatch?: (() => { token: string; user: string | undefined }) | undefined };
 
 function signalOf({ signal }: InternalAxiosRequestConfig): { signal?: AbortSignal } {
   return signal ? { signal: signal as AbortSignal } : {};

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { Readable } from 'node:stream';
-import axios, { type AxiosInstance } from 'axios';
+import axios, { type AxiosError, type AxiosInstance } from 'axios';
 import { attachAxios } from '../src/axios.js';
 import { createClient } from '../src/index.js';
 import { createClock, createFakeBrowser, createFakeServer } from '../src/testing.js';
@@ -92,6 +92,25 @@ test('the token goes where the origins allow it, and nowhere else', () =>
     );
   }));
 
+test('an interceptor that turns a request elsewhere takes no token along, and none is sent after it', () =>
+  world(() => 401, async ({ seen, origin, fake }) => {
+    const elsewhere = 'http://' + origin.slice(7).replace('127.0.0.1', 'localhost');
+    for (const change of [{ baseURL: elsewhere }, { url: elsewhere + '/v1/x' }]) {
+      const api = axios.create({ baseURL: origin });
+      // Registered before, so it runs after ours.
+      api.interceptors.request.use((config) => Object.assign(config, change));
+      attachAxios(api, fake.client);
+      assert.equal(await statusOf(api.get('/x')), 401);
+      const own = axios.create({ baseURL: origin });
+      own.interceptors.request.use((config) => (config.headers.set('Authorization', 'Basic abc'), Object.assign(config, change)));
+      attachAxios(own, fake.client);
+      assert.equal(await statusOf(own.get('/x')), 401);
+    }
+    const [none, basic] = [undefined, 'Basic abc'];
+    assert.deepEqual(seen.map((one) => one.authorization), [none, basic, none, basic]);
+    assert.equal(fake.refreshes, 0);
+  }));
+
 test('fifty parallel 401s make one refresh and fifty answers', () =>
   world(accepts('t1'), async ({ api, seen, fake }) => {
     const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => api.post('/x', { i })));
@@ -163,6 +182,15 @@ test('a request is never repeated in the name of somebody else', () =>
     setTimeout(() => Object.assign(fake, { token: 't1', user: 'bob' }), 0);
     assert.equal(await call, 401);
     assert.equal(seen.length, 1);
+  }));
+
+test('a log of a failed call shows the token in the header alone, where it can be struck out', () =>
+  world(() => 500, async ({ api }) => {
+    const error = await api.get('/x').then(() => assert.fail(), (error) => error);
+    const { headers, ...rest } = (error as AxiosError).toJSON() as { config: { headers: object } } & { headers?: never };
+    assert.equal(headers, undefined);
+    assert.doesNotMatch(JSON.stringify({ ...rest, config: { ...rest.config, headers: {} } }), /t0/);
+    assert.match(JSON.stringify(rest.config.headers), /Bearer t0/);
   }));
 
 test('a stream is never sent twice, and gets a token that lasts', () =>
