@@ -1,5 +1,6 @@
 /** `fetch` with an access token: at most one refresh and one retry, and only of what can be sent twice. */
 
+import { AuthError } from './errors.js';
 import type { Grant } from './machine.js';
 
 /** What a request needs of a client. */
@@ -36,6 +37,8 @@ export async function fetchWith(
   const before = current();
   // What can't be sent again had better not be refused.
   const grant = await fresh(isStream || copy ? 60 : undefined, signal);
+  // What one user has begun is not done by another.
+  if (before && grant && grant.session.user.id != before.session.user.id) throw new AuthError('signed_out');
   const answer = await attempt(grant);
   // RFC 6750 §3.1; many APIs send no challenge at all, or a bare one.
   const isRefused = /^$|invalid_token|^bearer(?!.*error)/i.test(answer.headers.get('www-authenticate') ?? '');
