@@ -37,18 +37,16 @@ export function createClient(options: ClientOptions = {}): Client {
     return () => void listeners.delete(entry);
   }
 
-  /** Answers whether one more refresh has to follow. */
-  function take([next, effects]: Step): boolean {
+  function take([next, effects]: Step): Step[1] {
     const { epoch, grant: before } = state;
     const { grant, snapshot } = next;
     state = next;
     if (next.epoch != epoch) underWay?.abort(new AuthError('signed_out'));
     if (grant && grant.token != before?.token) shared.set(seenKey, markOf(grant.session));
-    if (effects.includes('logout')) leaving ??= logout();
     for (const [type, listener] of listeners) {
       if (effects.includes(type as 'change')) queueMicrotask(() => listener(snapshot as never));
     }
-    return effects.includes('heal');
+    return effects;
   }
 
   // What other tabs, other pages and time have done meanwhile; with the name of an event after which to be thorough.
@@ -61,7 +59,8 @@ export function createClient(options: ClientOptions = {}): Client {
     if (over && over == session?.id) take(ended(state));
     if (over && hint && over == idIn(hint)) {
       if (status == 'loading') take(ended(state));
-      leaving ??= logout();
+      // Where this is another tab's doing, so is the rest.
+      if (wake != 'storage') leaving ??= logout();
     } else if (!pending && !(session && env.isHidden()) && dueAt(state, hint) <= env.now()) refresh().catch(nothing);
     plan();
   }
@@ -127,14 +126,14 @@ export function createClient(options: ClientOptions = {}): Client {
     const { epoch, grant } = state;
     try {
       for (let isHealed = false; ; isHealed = true) {
-        const answer = await patiently(async () => {
+        const effects = await patiently(async () => {
           // In the lock is the one request; what fails in it is no failure of the lock.
-          const outcome = await env.lock(key, 5000, () => exchange(epoch, grant, isForced || isHealed).catch((error: AuthError) => error));
+          const outcome = await env.lock(key, 5000, () => exchange(epoch, grant, isForced, isHealed).catch((error: AuthError) => error));
           if (outcome instanceof Error) throw outcome;
           return outcome;
         });
-        if (!answer) break;
-        if (!take(granted(state, answer, false, env.now(), isHealed ? '' : shared.get(seenKey), shared.get(overKey)))) break;
+        if (effects.includes('logout')) leaving ??= logout();
+        if (!effects.includes('heal')) break;
       }
       if (!state.grant) throw new AuthError('signed_out');
     } catch (cause) {
@@ -153,18 +152,20 @@ export function createClient(options: ClientOptions = {}): Client {
     return state.grant;
   }
 
-  /** The one request; undefined where another tab was quicker. */
-  async function exchange(epoch: number, before: Grant | null, isForced: boolean): Promise<TokenAnswer | undefined> {
+  /** The one request, and its effects; none where another tab was quicker. */
+  async function exchange(epoch: number, before: Grant | null, isForced: boolean | undefined, isHealed: boolean): Promise<Step[1]> {
     const goOn = () => {
       if (state.epoch != epoch) throw new AuthError('signed_out');
     };
     goOn();
-    if (!isForced && state.grant?.token != before?.token) return undefined;
+    if (!isForced && !isHealed && state.grant?.token != before?.token) return [];
     const [token, old] = ((await kept('get')) ?? '').split(' ');
     if (storage && !token) throw new AuthError('signed_out');
+    goOn();
     const attempt = old ?? env.random().toString(36).slice(2);
     const value = token + ' ' + attempt;
     if (!old) await kept('set', value);
+    goOn();
     // Another tab may have begun an attempt of its own.
     const settle = async () => (await kept('get')) == value && (await kept('remove'));
     underWay = new AbortController();
@@ -176,8 +177,9 @@ export function createClient(options: ClientOptions = {}): Client {
     check(answer);
     goOn();
     await (storage ? kept('set', answer.refresh_token) : settle());
+    goOn();
     tell({ answer });
-    return answer;
+    return take(granted(state, answer, false, env.now(), isHealed ? '' : shared.get(seenKey), shared.get(overKey)));
   }
 
   /** Of use only if it holds what was promised. */
@@ -243,21 +245,24 @@ export function createClient(options: ClientOptions = {}): Client {
   /** A request that ends in a new session. */
   const enter = (path: Path, body: object, via?: typeof fetch): Promise<Session | undefined> => {
     take(signingIn(state));
-    const { epoch } = state;
+    const goOn = () => {
+      if (entering != mine) throw new AuthError('signed_out');
+    };
     const attempt = (async () => {
       // Its answer would clear the new cookie.
       await leaving;
       const answer = await ask<TokenAnswer | undefined>(path, body, {}, via);
       if (!answer) return undefined;
       check(answer);
-      if (state.epoch != epoch) throw new AuthError('signed_out');
+      goOn();
       if (storage) await kept('set', answer.refresh_token);
+      goOn();
       tell({ answer });
       take(granted(state, answer, true, env.now()));
-      plan()
+      plan();
       return state.grant?.session;
     })();
-    entering = attempt.catch(nothing);
+    const mine = (entering = attempt.catch(nothing));
     return attempt;
   };
 
@@ -267,21 +272,34 @@ export function createClient(options: ClientOptions = {}): Client {
     shared.set(overKey, over);
     tell({ over });
     take(ended(state));
-    return (leaving = logout(first));
+    const done = logout(true, first);
+    entering = undefined;
+    return done;
   }
 
   /** Tells the server, after `first`; gives up after a few tries, or when somebody signs in. Never rejects. */
-  async function logout(first?: Promise<unknown>): Promise<void> {
-    const before = entering;
-    try {
-      await Promise.allSettled([first, before]);
+  function logout(isAsked?: boolean, first?: Promise<unknown>): Promise<void> {
+    const over = shared.get(overKey);
+    const mine = (async () => {
+      await Promise.allSettled([first, entering]);
+      const before = entering;
       const [token] = storage ? ((await kept('get')) ?? '').split(' ') : [];
       if (storage) await kept('remove');
-      if (token || !storage) await patiently(async () => entering == before && ask('/logout', { refresh_token: token }, { keepalive: true }));
-    } catch {
+      if (token || !storage) {
+        await patiently(async () => {
+          // What is in the jar by now may be another session.
+          if (entering != before || !(isAsked || idIn(env.hint(url) || over!) == over)) return;
+          isAsked = !!storage;
+          await ask('/logout', { refresh_token: token }, { keepalive: true });
+        });
+      }
+    })()
       // It is over here all the same, and `look` will notice a cookie that is still there.
-    }
-    leaving = undefined;
+      .catch(nothing)
+      .finally(() => {
+        if (leaving == mine) leaving = undefined;
+      });
+    return (leaving = mine);
   }
 
   // Other tabs: memory to memory.
@@ -362,6 +380,7 @@ export function createClient(options: ClientOptions = {}): Client {
       enter('/password', { current_password: currentPassword, new_password: newPassword }, authorized) as Promise<Session>,
     dispose() {
       life.abort();
+      entering = undefined;
       take(signingIn(state));
       stopTimer();
       channel?.close();

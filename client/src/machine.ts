@@ -17,7 +17,7 @@ export interface Grant {
 }
 
 export interface State {
-  /** Counts sign-ins and ends: what was asked in another epoch is thrown away. */
+  /** Counts sign-ins, other sessions and ends: what was asked in another epoch is thrown away. */
   readonly epoch: number;
   readonly grant: Grant | null;
   readonly snapshot: Snapshot;
@@ -69,7 +69,7 @@ export function granted(state: State, answer: TokenAnswer, isNew: boolean, now: 
   return [
     {
       ...START,
-      epoch: isNew ? epoch + 1 : epoch,
+      epoch: isNew || grant?.session.id != id ? epoch + 1 : epoch,
       grant: {
         token: answer.access_token,
         session,

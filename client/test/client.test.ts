@@ -182,6 +182,17 @@ describe('which requests', () => {
       assert.equal(world.count('/auth/refresh'), 0);
     });
   }
+  test('a request that began under one user never goes out as another', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    client.tab.hidden = true;
+    await world.pass(HOUR);
+    world.server.user = { ...world.server.user, id: 'usr_bob' };
+    world.jar = JSON.parse(world.server.open(false).headers.get('x-set-cookie')!) as World['jar'];
+    await assert.rejects(world.done(client.fetch(API, { method: 'POST', body: 'pay' })), failsWith('signed_out'));
+    assert.deepEqual([client.session?.user.id, world.count('/api/x')], ['usr_bob', 0]);
+    assert.equal((await world.done(client.fetch(API))).status, 200);
+  });
   test('the answer of the retry belongs to the same user, or there is none', async () => {
     const world = new World();
     const client = await world.signedIn();
@@ -716,6 +727,66 @@ describe('signing out', () => {
     assert.equal(client.session?.id, 'ses_2');
     assert.equal(client.snapshot().error, null);
   });
+  test('one sign-out is one logout, however many tabs are open', async () => {
+    const world = new World();
+    const one = await world.signedIn();
+    const tabs = [world.tab(), world.tab(), world.tab()];
+    await world.done(Promise.all(tabs.map((tab) => tab.ready())));
+    await world.done(one.signOut());
+    await world.pass(1000);
+    assert.equal(world.count('/auth/logout'), 1);
+    assert.deepEqual([...new Set(tabs.map((tab) => tab.status))], ['unauthenticated']);
+  });
+  test('an old message of a session that was signed out of ends no other session', async () => {
+    const world = new World();
+    const [one, two] = [await world.signedIn(), world.tab()];
+    await world.done(two.ready());
+    let late: unknown;
+    two.tab.channels[0]!.onmessage = ({ data }) => (late ??= data);
+    const thaw = world.tab();
+    await world.done(thaw.ready());
+    await world.done(one.signOut());
+    await world.done(one.signIn({ email: 'a', password: 'b' }));
+    thaw.tab.channels[0]!.onmessage?.({ data: late } as MessageEvent);
+    await world.pass(1000);
+    assert.equal(world.count('/auth/logout'), 1);
+    assert.equal(world.server.sessions.get('ses_2')?.revoked, undefined);
+  });
+  test('a logout that has to be tried again does not end who signed in elsewhere meanwhile', async () => {
+    const world = new World();
+    const [one, two] = [await world.signedIn(), world.tab()];
+    await world.done(two.ready());
+    world.script.push(() => html(502, { 'retry-after': '3' }));
+    const leaving = one.signOut();
+    await world.pass(100);
+    await world.done(two.signIn({ email: 'a', password: 'b' }));
+    await world.done(leaving);
+    await world.pass(10_000);
+    assert.equal(world.server.sessions.get('ses_2')?.revoked, undefined);
+    assert.equal(two.status, 'authenticated');
+  });
+  test('but the same logout is tried again while its session is still in the jar', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.script.push(() => html(502, { 'retry-after': '3' }));
+    await world.done(client.signOut());
+    assert.equal(world.server.sessions.get('ses_1')?.revoked, 'logout');
+  });
+  test('an older logout that ends does not let a sign-in overtake the newer one', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    client.tab.delay = 500;
+    void client.signOut();
+    await world.settle();
+    client.tab.delay = 2000;
+    void client.signOut();
+    await world.settle();
+    client.tab.delay = 0;
+    await world.pass(600);
+    await world.done(client.signIn({ email: 'a', password: 'b' }));
+    await world.pass(5000);
+    assert.match(world.jar.hint ?? '', /^ses_2/);
+  });
   test('everywhere, and from the others', async () => {
     const world = new World();
     const client = await world.signedIn();
@@ -794,6 +865,45 @@ describe('signing in and accounts', () => {
     await assert.rejects(world.done(client.revokeSession('ses_8')), failsWith('not_found'));
     await world.done(client.revokeSession(client.session!.id));
     assert.equal(client.status, 'unauthenticated');
+  });
+  for (const isKnown of [true, false]) {
+    test(`a refusal of the old session does not end the new one of another tab (known here: ${isKnown})`, async () => {
+      const world = new World();
+      const one = await world.signedIn();
+      const two = world.tab();
+      two.tab.delay = 3000;
+      if (isKnown) await world.done(two.ready());
+      const names = heard(two);
+      world.script.push(() => problem(401, 'session_expired'));
+      const late = two.refresh().catch((error: AuthError) => error);
+      await world.pass(8);
+      await world.done(one.signIn({ email: 'a', password: 'b' }));
+      await world.done(late);
+      await world.pass(5000);
+      assert.equal(two.session?.id, 'ses_2');
+      assert.equal(names.includes('expired'), false);
+    });
+  }
+  test('a refresh that is refused meanwhile does not undo a sign-in', async () => {
+    const world = new World();
+    world.hintIsReadable = false;
+    const client = world.tab();
+    client.tab.delay = 3000;
+    const entering = client.signIn({ email: 'a', password: 'b' });
+    await world.settle();
+    client.tab.delay = 0;
+    assert.equal((await world.done(entering)).status, 'signed_in');
+    assert.ok(world.count('/auth/refresh'));
+  });
+  test('a token of the old session that another tab tells of does not undo a sign-in', async () => {
+    const world = new World();
+    const [one, two] = [await world.signedIn(), world.tab()];
+    two.tab.delay = 1000;
+    const entering = two.signIn({ email: 'a', password: 'b' });
+    await world.pass(20);
+    await world.done(one.refresh());
+    assert.equal((await world.done(entering)).status, 'signed_in');
+    assert.equal(two.session?.id, 'ses_2');
   });
   test('an old session’s late refresh does not come over the new one', async () => {
     const world = new World();

@@ -51,11 +51,14 @@ describe('granted', () => {
       test(`from ${name}, generation 3 counts where ${String(seen)} was seen`, () => {
         const [next] = granted(state, answer(3), false, 0, seen);
         assert.equal(next.grant?.token, 'at-3');
-        assert.equal(next.epoch, state.epoch);
+        assert.equal(next.epoch, state.epoch + (state.grant ? 0 : 1));
         assert.equal(next.isUnproven, false);
       });
     }
   }
+  test('the token of another session starts an epoch, whoever has it', () => {
+    assert.equal(granted(refreshed, answer(1, { session_id: 'ses_b' }), false, 0)[0].epoch, refreshed.epoch + 1);
+  });
   test('generations are numbers, not text', () => {
     assert.deepEqual(granted(START, answer(9), false, 0, 'ses_a.10')[1], ['heal']);
     assert.notDeepEqual(granted(START, answer(10), false, 0, 'ses_a.9')[1], ['heal']);

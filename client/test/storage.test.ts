@@ -126,6 +126,40 @@ describe('R5 the body transport', () => {
     }
   });
 
+  test('a storage that takes its time does not bring an old token back over a sign-in', async () => {
+    const [world, storage] = [new World(), new Disk()];
+    const client = await world.signedIn({ storage });
+    const { get } = storage;
+    let slow = 1;
+    storage.get = async (key) => {
+      const value = await get.call(storage, key);
+      if (slow-- > 0) await world.wait(2000);
+      return value;
+    };
+    const late = client.refresh().catch(() => {});
+    await world.pass(10);
+    await world.done(client.signIn({ email: 'a', password: 'b' }));
+    await world.done(late);
+    await world.pass(5000);
+    assert.match([...storage.files.values()].join(), /^ses_2:/);
+    assert.equal(client.session?.id, 'ses_2');
+  });
+  for (const isRestart of [true, false]) {
+    test(`signing out while the new token is being stored is for good (at a ${isRestart ? 'start' : 'sign-in'})`, async () => {
+      const [world, storage] = [new World(), new Disk()];
+      if (isRestart) (await world.signedIn({ storage })).dispose();
+      // As on a phone after a restart: nothing remembers which session that was.
+      world.storage.clear();
+      const { set } = storage;
+      storage.set = async (key, value) => (await set.call(storage, key, value), value.includes(' ') || world.wait(500)) as unknown as undefined;
+      const client = world.tab({ storage });
+      if (!isRestart) client.signIn({ email: 'a', password: 'b' }).catch(() => {});
+      await world.pass(100);
+      await world.done(client.signOut());
+      await world.pass(5000);
+      assert.deepEqual([client.status, storage.files.size], ['unauthenticated', 0]);
+    });
+  }
   test('a refused token is removed, and the end is told', async () => {
     const [world, storage] = [new World(), new Disk()];
     const client = await world.signedIn({ storage });

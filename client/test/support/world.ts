@@ -191,6 +191,12 @@ export class Tab {
     for (const wake of this.wakes) wake(name);
   }
 
+  /** The event that browsers raise in every other tab where a value has changed. */
+  private tellStorage(): void {
+    const others = this.world.tabs.filter((tab) => tab !== this);
+    this.world.timer(() => others.forEach((tab) => tab.wake('storage')), 1);
+  }
+
   environment(): Environment {
     const { world } = this;
     return {
@@ -200,8 +206,13 @@ export class Tab {
       timer: (run, milliseconds) => world.timer(run, milliseconds),
       shared: {
         get: (key) => world.storage.get(key) ?? null,
-        set: (key, value) => void world.storage.set(key, value),
-        remove: (key) => void world.storage.delete(key),
+        set: (key, value) => {
+          if (world.storage.get(key) !== value) this.tellStorage();
+          world.storage.set(key, value);
+        },
+        remove: (key) => {
+          if (world.storage.delete(key)) this.tellStorage();
+        },
       },
       lock: (name, waitMs, run) => world.lock(name, waitMs, run),
       channel: () => {
