@@ -37,7 +37,12 @@ export function useClient(): Client {
 export function useSession(): Snapshot {
   const { client, initial = LOADING } = useProvided();
   const snapshot = useSyncExternalStore(client.subscribe, client.snapshot, () => initial);
-  return snapshot.status == 'loading' ? initial : snapshot;
+  return useMemo(() => {
+    const { status, error } = snapshot;
+    if (status != 'loading') return snapshot;
+    // With nobody signed in, an error would say that a session has ended.
+    return error && initial.status != 'unauthenticated' ? { ...initial, error } : initial;
+  }, [snapshot, initial]);
 }
 
 /** Its children while somebody is signed in. */

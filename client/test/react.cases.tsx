@@ -146,6 +146,31 @@ test(name('what the server knew stays until the client knows better'), () =>
     await act(async () => root.unmount());
   }));
 
+test(name('that the client could not find out shows while loading, whether the server knew something or not'), () =>
+  page('https://app.test/', async (element) => {
+    const error = { name: 'AuthError', code: 'offline' } as AuthError;
+    const Why = () => {
+      const { status, error } = useSession();
+      return status + ' ' + error?.code;
+    };
+    for (const initial of [undefined, LOADING, IN, OUT]) {
+      const { client, set } = store(LOADING);
+      const root = createRoot(element);
+      const tree = (
+        <SessionProvider client={client} initial={initial}>
+          <Why />
+        </SessionProvider>
+      );
+      await act(async () => root.render(tree));
+      const shown = initial?.status ?? 'loading';
+      assert.equal(element.innerHTML, `${shown} undefined`);
+      await act(async () => set({ ...LOADING, error }));
+      // Where nobody is signed in, an error would say that a session has ended.
+      assert.equal(element.innerHTML, `${shown} ${initial == OUT ? undefined : 'offline'}`);
+      await act(async () => root.unmount());
+    }
+  }));
+
 test(name('a session that ended says why, and the link comes back to this page'), () =>
   page('https://app.test/cart?item=1&x=a%20b#top', async (element, complaints) => {
     const { client, set } = store(IN);
