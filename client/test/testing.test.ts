@@ -119,6 +119,26 @@ test('a revoked session ends with its reason, and signing out empties every tab'
   assert.deepEqual([a.client.snapshot().error?.code, a.client.snapshot().error?.problem?.reason], ['session_revoked', 'password_changed']);
 });
 
+test('what a tab writes wakes the other tabs, as browsers do, and never itself', async () => {
+  const { clock, browser } = world();
+  const woken: string[] = [];
+  const open = (name: string) => {
+    const { environment } = browser.openTab();
+    environment.onWake((event) => woken.push(`${name} ${event}`), new AbortController().signal);
+    return environment.shared;
+  };
+  const [a, b] = [open('a'), open('b')];
+  const heard = async (change: () => void) => {
+    change();
+    await clock.settle();
+    return woken.splice(0);
+  };
+  assert.deepEqual(await heard(() => a.set('k', '1')), ['b storage']);
+  assert.deepEqual(await heard(() => b.set('k', '1')), [], 'no change, no event');
+  assert.deepEqual(await heard(() => b.remove('k')), ['a storage']);
+  assert.deepEqual(await heard(() => b.remove('k')), []);
+});
+
 test('the body transport, with a storage of your own', async () => {
   const { clock, server, browser, by } = world();
   const kept = new Map<string, string>();

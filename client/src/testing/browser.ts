@@ -81,6 +81,10 @@ function browserWith(options: FakeBrowserOptions, jar: Map<string, string>): Fak
     const tab: Tab = { owner, wake: (name) => [...wakes].forEach((wake) => wake(name)) };
     tabs.add(tab);
     let isHidden = false;
+    const tellOthers = () => {
+      if (memory !== storage) return;
+      for (const other of tabs) if (other !== tab) queueMicrotask(() => other.wake('storage'));
+    };
 
     const environment: Environment = {
       now: () => clock.ms,
@@ -93,8 +97,12 @@ function browserWith(options: FakeBrowserOptions, jar: Map<string, string>): Fak
       },
       shared: {
         get: (key) => memory.get(key) ?? null,
-        set: (key, value) => void memory.set(key, value),
-        remove: (key) => void memory.delete(key),
+        set(key, value) {
+          const isNews = memory.get(key) !== value;
+          memory.set(key, value);
+          if (isNews) tellOthers();
+        },
+        remove: (key) => void (memory.delete(key) && tellOthers()),
       },
       lock(name, waitMs, run) {
         const before = without.includes('locks') ? undefined : queues.get(name);
