@@ -139,6 +139,17 @@ test('what a tab writes wakes the other tabs, as browsers do, and never itself',
   assert.deepEqual(await heard(() => b.remove('k')), []);
 });
 
+test('signing out among many tabs is one request', async () => {
+  const { clock, server, open, by } = world();
+  const tabs = Array.from({ length: 5 }, () => open());
+  await by(tabs[0]!.client.signIn(ADA));
+  server.log.length = 0;
+  await by(tabs[1]!.client.signOut(), MINUTE);
+  await clock.advance(HOUR);
+  assert.deepEqual(server.log, ['POST /auth/logout 204']);
+  assert.deepEqual([...new Set(tabs.map(({ client }) => client.status))], ['unauthenticated']);
+});
+
 test('the body transport, with a storage of your own', async () => {
   const { clock, server, browser, by } = world();
   const kept = new Map<string, string>();
