@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 /// Every example, asked the same questions, since all promise the same.
 pub(crate) fn suite() -> Result<Tally> {
-    let server = Server::start("examples", &[])?;
+    let mut server = Server::start("examples", &[])?;
     server.add_client("desk", "read,admin")?;
     let mut apis = Vec::new();
     for (name, start) in EXAMPLES {
         let (url, running) = start(&server.url).with_context(|| (*name).to_owned())?;
         apis.push((name, url, running));
     }
-    let hand = Hand::of(&server)?;
+    let hand = Hand::of(&mut server)?;
     let mut checks = Checks::default();
     // A verifier that asks nobody serves a token until it expires, whatever became of its session meanwhile.
     let ended = delete(&format!("{}/auth/sessions/{}", server.url, hand.short.session), &hand.good.access)?;
@@ -55,12 +55,12 @@ struct Hand {
 }
 
 impl Hand {
-    fn of(server: &Server) -> Result<Self> {
+    fn of(server: &mut Server) -> Result<Self> {
         let issuer = format!("tokens.issuer={}", server.url);
-        let brief = server.beside(&[&issuer, "tokens.access_seconds=30"])?;
-        let (short, short_since) = (brief.log_in()?, Instant::now());
+        let elsewhere = server.log_in_with(&[&issuer, r#"tokens.audience=["https://other.example"]"#])?;
+        let short = server.log_in_with(&[&issuer, "tokens.access_seconds=30"])?;
+        let short_since = Instant::now();
         let good = server.log_in()?;
-        let elsewhere = server.beside(&[&issuer, r#"tokens.audience=["https://other.example"]"#])?;
         let stranger = Server::start("examples-stranger", &[&issuer])?;
         let opened =
             json!({"user_id": good.subject, "transport": "body", "client_id": "desk", "scope": "read admin"});
@@ -78,7 +78,7 @@ impl Hand {
             ("alg none, with the old signature", format!("{HEAD_WITHOUT_ALGORITHM}.{claims}.{signature}")),
             ("a refresh token", good.refresh.clone()),
             ("an API key", server.api_key.clone()),
-            ("a token for somebody else", elsewhere.log_in()?.access),
+            ("a token for somebody else", elsewhere.access),
             ("a token under a stranger's key", stranger.log_in()?.access),
             ("no JWT at all", "a.b.c".to_owned()),
         ];

@@ -24,7 +24,9 @@ pub(crate) struct Server {
     pub(crate) api_key: String,
     folder: PathBuf,
     binary: PathBuf,
-    _running: Background,
+    settings: Vec<String>,
+    /// None while another server has the database.
+    running: Option<Background>,
 }
 
 impl Server {
@@ -34,24 +36,34 @@ impl Server {
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
         }
-        Self::start_over(binary("relatch")?, folder, settings)
+        Self::start_over(binary("relatch")?, folder, "127.0.0.1:0", settings)
     }
 
-    /// Another over the same database and keys, with other settings.
-    pub(crate) fn beside(&self, settings: &[&str]) -> Result<Self> {
-        Self::start_over(self.binary.clone(), self.folder.clone(), settings)
+    /// Logs in at another server over the same database and keys, with other settings. This one rests
+    /// meanwhile, since a database has one server at a time, and is back where it was.
+    pub(crate) fn log_in_with(&mut self, settings: &[&str]) -> Result<Tokens> {
+        drop(self.running.take());
+        let (binary, folder) = (self.binary.clone(), self.folder.clone());
+        let other = Self::start_over(binary.clone(), folder.clone(), "127.0.0.1:0", settings)?;
+        let tokens = other.log_in();
+        drop(other);
+        let listen = self.url.replace("http://localhost", "127.0.0.1");
+        let settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
+        *self = Self::start_over(binary, folder, &listen, &settings)?;
+        tokens
     }
 
-    fn start_over(binary: PathBuf, folder: PathBuf, settings: &[&str]) -> Result<Self> {
+    fn start_over(binary: PathBuf, folder: PathBuf, listen: &str, settings: &[&str]) -> Result<Self> {
         let data = folder.display().to_string();
-        let mut arguments = vec!["dev", "--listen", "127.0.0.1:0", "--data", &data];
+        let mut arguments = vec!["dev", "--listen", listen, "--data", &data];
         arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
         let mut running = Job::new(&binary, &arguments).start()?;
         let url = running.says("Relatch runs on ")?;
         let url = url.split(' ').next().unwrap_or_default().to_owned();
         let api_key = running.says("API key ")?;
         running.says("The same refresh token")?;
-        Ok(Self { url, api_key, folder, binary, _running: running })
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        Ok(Self { url, api_key, folder, binary, settings, running: Some(running) })
     }
 
     /// Registers a confidential OAuth client on the command line, and answers its secret.
