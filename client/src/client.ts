@@ -16,8 +16,9 @@ export function createClient(options: ClientOptions = {}): Client {
   const { shared } = env;
   const send = options.fetch ?? env.fetch;
   const transport = storage ? 'body' : 'cookie';
-  /** Holds the refresh token (none in the cookie transport), a space, and the id of an attempt without an answer. */
+  /** Holds the id of an attempt without an answer; in the body transport the refresh token, a space, and that. */
   const key = 'relatch:' + url;
+  const home = storage ?? shared;
   const seenKey = key + ':seen';
   const overKey = key + ':over';
   const life = new AbortController();
@@ -83,7 +84,7 @@ export function createClient(options: ClientOptions = {}): Client {
     return outcome.finally(stop);
   }
 
-  const kept = (verb: 'get' | 'set' | 'remove', value = '') => within(async () => (storage ?? shared)[verb](key, value));
+  const kept = (verb: 'get' | 'set' | 'remove', value = '') => within(async () => home[verb](key, value));
 
   const ask = <T>(path: Path, body?: object, init?: RequestInit, via = send, controller?: AbortController): Promise<T> =>
     within(async (signal) => {
@@ -128,14 +129,14 @@ export function createClient(options: ClientOptions = {}): Client {
       for (let isHealed = false; ; isHealed = true) {
         const effects = await patiently(async () => {
           // In the lock is the one request; what fails in it is no failure of the lock.
-          const outcome = await env.lock(key, 5000, () => exchange(epoch, grant, isForced, isHealed).catch((error: AuthError) => error));
-          if (outcome instanceof Error) throw outcome;
-          return outcome;
+          let outcome: Promise<Step[1]>;
+          await env.lock(key, 5000, () => (outcome = exchange(epoch, grant, isHealed, isForced)).catch(nothing));
+          return outcome!;
         });
         if (effects.includes('logout')) leaving ??= logout();
         if (!effects.includes('heal')) break;
       }
-      if (!state.grant) throw new AuthError('signed_out');
+      ensure(state.grant);
     } catch (cause) {
       const error = cause as AuthError;
       const isOver = isFinal(error);
@@ -153,17 +154,16 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   /** The one request, and its effects; none where another tab was quicker. */
-  async function exchange(epoch: number, before: Grant | null, isForced: boolean | undefined, isHealed: boolean): Promise<Step[1]> {
-    const goOn = () => {
-      if (state.epoch != epoch) throw new AuthError('signed_out');
-    };
+  async function exchange(epoch: number, before: Grant | null, isHealed: boolean, isForced?: boolean): Promise<Step[1]> {
+    const goOn = () => ensure(state.epoch == epoch);
     goOn();
     if (!isForced && !isHealed && state.grant?.token != before?.token) return [];
-    const [token, old] = ((await kept('get')) ?? '').split(' ');
-    if (storage && !token) throw new AuthError('signed_out');
+    const text = (await kept('get')) ?? '';
     goOn();
-    const attempt = old ?? env.random().toString(36).slice(2);
-    const value = token + ' ' + attempt;
+    const [token, old] = storage ? text.split(' ') : ['', text];
+    ensure(!storage || token);
+    const attempt = old || env.random().toString(36).slice(2);
+    const value = (token && token + ' ') + attempt;
     if (!old) await kept('set', value);
     goOn();
     // Another tab may have begun an attempt of its own.
@@ -245,9 +245,7 @@ export function createClient(options: ClientOptions = {}): Client {
   /** A request that ends in a new session. */
   const enter = (path: Path, body: object, via?: typeof fetch): Promise<Session | undefined> => {
     take(signingIn(state));
-    const goOn = () => {
-      if (entering != mine) throw new AuthError('signed_out');
-    };
+    const goOn = () => ensure(entering == mine);
     const attempt = (async () => {
       // Its answer would clear the new cookie.
       await leaving;
@@ -407,6 +405,11 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | unde
     signal.addEventListener('abort', abort);
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
+}
+
+/** What this was for is gone: somebody has signed in or out meanwhile, or there was nobody. */
+function ensure(isSo: unknown): asserts isSo {
+  if (!isSo) throw new AuthError('signed_out');
 }
 
 function nothing(): undefined {}

@@ -75,11 +75,8 @@ export function realEnvironment(): Environment {
       (((AbortSignal.timeout as unknown) &&
         navigator?.locks?.request(name, { signal: AbortSignal.timeout(waitMs) }, run).catch(run)) ||
       run()) as ReturnType<typeof run>,
-    channel(name) {
-      const channel = world.BroadcastChannel && new BroadcastChannel(name);
-      (channel as { unref?(): void } | undefined)?.unref?.();
-      return channel;
-    },
+    // Elsewhere than in pages and workers, the clients of a process are many users'.
+    channel: (name) => (location && world.BroadcastChannel ? new BroadcastChannel(name) : undefined),
     onWake(wake, signal) {
       for (const name of ['visibilitychange', 'pageshow', 'focus', 'online', 'storage']) {
         world.addEventListener?.(name, () => wake(name), { signal });

@@ -479,11 +479,11 @@ describe('lost and late answers (R5, R12)', () => {
     const world = new World();
     const client = await world.signedIn();
     world.script.push((_, own) => {
-      world.storage.set('relatch:/auth', ' other');
+      world.storage.set('relatch:/auth', 'other');
       return own();
     });
     await world.done(client.refresh());
-    assert.equal(world.storage.get('relatch:/auth'), ' other');
+    assert.equal(world.storage.get('relatch:/auth'), 'other');
   });
   for (const hasChannels of [true, false]) {
     test(`decision 5: a late answer of a lower generation is dropped and healed within the window (channels: ${hasChannels})`, async () => {
