@@ -210,7 +210,7 @@ export function createClient(options: ClientOptions = {}): Client {
     send,
     allows(target) {
       const origin = originOf(target);
-      return !!origin && [url, ...(options.origins ?? [env.base() ?? url])].some((one) => originOf(one) == origin);
+      return !!origin && [url, ...(options.origins ?? [env.origin ?? env.base() ?? url])].some((one) => originOf(one) == origin);
     },
     current: () => state.grant,
     fresh: (seconds, signal) =>

@@ -20,6 +20,8 @@ export interface Environment {
   isHidden(): boolean;
   /** The readable cookie `<session id>.<generation>`, empty where there is none; undefined where it can't be seen. */
   hint(url: string): string | undefined;
+  /** The page's own; not that of its `<base>`, which may be anybody's. */
+  origin?: string | undefined;
   /** What relative URLs are relative to. */
   base(): string | undefined;
 }
@@ -91,6 +93,7 @@ export function realEnvironment(): Environment {
         // Cookies know no ports.
         : inPage(() => new URL(url, document.baseURI).hostname == location?.hostname
           ? (/(?:^|; )relatch-hint=([^;]*)/.exec(document.cookie)?.[1] ?? '') : undefined),
+    origin: location?.origin,
     base: () => document?.baseURI ?? location?.href,
   };
 }

@@ -148,6 +148,12 @@ describe('which requests', () => {
     const client = await world.signedIn();
     assert.deepEqual([client.allows('/x'), client.allows('https://api.example/x')], [true, false]);
   });
+  test('a <base> elsewhere makes nobody else an own origin', async () => {
+    const world = new World();
+    const environment = { base: () => 'https://cdn.example/', origin: 'https://app.example' };
+    const client = await world.signedIn({ url: 'https://app.example/auth', environment });
+    assert.deepEqual([client.allows('https://app.example/x'), client.allows('/x'), client.allows('https://cdn.example/x')], [true, false, false]);
+  });
   test('an Authorization header of the caller stays, and its 401 too', async () => {
     const world = new World();
     const client = await world.signedIn();
