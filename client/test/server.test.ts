@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hono } from 'hono';
+import { createClient } from '../src/index.js';
 import { createServerAuth, type ServerAuthOptions, type ServerSnapshot } from '../src/server.js';
-import { createClock, createFakeServer, type FakeServerOptions } from '../src/testing.js';
+import { createClock, createFakeBrowser, createFakeServer, type FakeServerOptions } from '../src/testing.js';
 import { Navigator } from './support/navigator.js';
 
 const ORIGIN = 'https://app.test';
@@ -137,6 +138,41 @@ test('the page and the server share one attempt: an answer that one of them lost
   const attempt = page.read('__Host-relatch-attempt');
   assert.ok(attempt, 'script can read it');
   assert.equal((await refresh(attempt)).status, 200);
+  assert.equal(server.sessions[0]?.revoked, undefined);
+});
+
+test('with the real client in the page, a session outlives the lost answers of both', async () => {
+  const { clock, page, server, ada } = world();
+  const { environment } = createFakeBrowser({ clock, server }).openTab();
+  let lost = false;
+  const open = () => {
+    const attempts = {
+      get: () => page.read('__Host-relatch-attempt') ?? null,
+      set: (_: string, value: string) => page.keep(`__Host-relatch-attempt=${value}; Path=/; Secure; Max-Age=1`),
+      remove: () => void page.jar.delete('__Host-relatch-attempt'),
+    };
+    const hint = () => page.read('relatch-hint') ?? '';
+    const send = ((path: string, init: RequestInit) => page.fetch(path, { ...init, lost })) as typeof fetch;
+    return createClient({ attemptCookie: true, environment: { ...environment, fetch: send, attempts, hint } });
+  };
+  const client = open();
+  await client.signIn(ADA);
+  lost = true;
+  await clock.advance(20 * MINUTE);
+  assert.ok(client.snapshot().error, 'it asked, and heard nothing');
+  client.dispose();
+  await clock.advance(60 * MINUTE);
+  assert.equal((await page.go('/page')).text, `authenticated ${ada.id}`);
+
+  await clock.advance(20 * MINUTE);
+  page.jar.delete('__Host-relatch-renewed');
+  await assert.rejects(page.go('/page', { lost: '/auth/continue' }), TypeError);
+  await clock.advance(60 * MINUTE);
+  lost = false;
+  const next = open();
+  await clock.advance(MINUTE);
+  assert.equal(next.status, 'authenticated');
+  assert.equal(page.jar.has('__Host-relatch-attempt'), false);
   assert.equal(server.sessions[0]?.revoked, undefined);
 });
 

@@ -119,6 +119,21 @@ test('a revoked session ends with its reason, and signing out empties every tab'
   assert.deepEqual([a.client.snapshot().error?.code, a.client.snapshot().error?.problem?.reason], ['session_revoked', 'password_changed']);
 });
 
+test('the id of an attempt is in a cookie where the app wants it, and nowhere else', async () => {
+  for (const attemptCookie of [true, false]) {
+    const { clock, server, browser, by } = world();
+    const client = createClient({ attemptCookie, environment: browser.openTab().environment });
+    await by(client.signIn(ADA), 0);
+    server.isDown = true;
+    await clock.advance(20 * MINUTE);
+    assert.equal(browser.cookies.has('__Host-relatch-attempt'), attemptCookie);
+    assert.equal(browser.storage.has('relatch:/auth'), !attemptCookie);
+    server.isDown = false;
+    await clock.advance(20 * MINUTE);
+    assert.deepEqual([browser.cookies.has('__Host-relatch-attempt'), browser.storage.has('relatch:/auth')], [false, false]);
+  }
+});
+
 test('what a tab writes wakes the other tabs, as browsers do, and never itself', async () => {
   const { clock, browser } = world();
   const woken: string[] = [];

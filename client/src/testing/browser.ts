@@ -104,6 +104,11 @@ function browserWith(options: FakeBrowserOptions, jar: Map<string, string>): Fak
         },
         remove: (key) => void (memory.delete(key) && tellOthers()),
       },
+      attempts: {
+        get: () => jar.get(ATTEMPT) ?? null,
+        set: (_, value) => void jar.set(ATTEMPT, value),
+        remove: () => void jar.delete(ATTEMPT),
+      },
       lock(name, waitMs, run) {
         const before = without.includes('locks') ? undefined : queues.get(name);
         const turn = Promise.race([before, clock.wait(waitMs)]);
@@ -177,3 +182,4 @@ interface Tab {
 
 const REFRESH = '__Secure-relatch-refresh';
 const HINT = 'relatch-hint';
+const ATTEMPT = '__Host-relatch-attempt';
