@@ -18,7 +18,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const transport = storage ? 'body' : 'cookie';
   /** Holds the id of an attempt without an answer; in the body transport the refresh token, a space, and that. */
   const key = 'relatch:' + url;
-  const home = storage ?? shared;
+  const home = storage ?? ((options.attemptCookie && env.attempts) || shared);
   const seenKey = key + ':seen';
   const overKey = key + ':over';
   const life = new AbortController();

@@ -10,6 +10,8 @@ export interface Environment {
   timer(run: () => void, milliseconds: number, idles?: boolean): () => void;
   /** Strings that all tabs of an origin see, where there is such a thing; else this client alone. */
   shared: SharedStorage;
+  /** The one value that the app's server sees, too: a readable cookie, whatever the key. Only where there is a page. */
+  attempts?: SharedStorage | undefined;
   /** Calls `run`, which never rejects: one at a time among the tabs, and after `waitMs` without its turn all the same. */
   lock<T>(name: string, waitMs: number, run: () => Promise<T>): Promise<T>;
   /** Undefined where there are no other tabs to speak with. */
@@ -52,6 +54,9 @@ export function realEnvironment(): Environment {
       return undefined;
     }
   };
+  const cookie = (name: string) => inPage((page) => RegExp(`(?:^|; )${name}=([^;]*)`).exec(page.cookie)?.[1] ?? '');
+  const setAttempt = (_: string, value = '') =>
+    void inPage((page) => (page.cookie = `${ATTEMPT}=${value}; Path=/; Secure; SameSite=Lax; Max-Age=${value ? ATTEMPT_SECONDS : 0}`));
   return {
     now: clock(() => performance.now(), Date.now),
     random: Math.random,
@@ -72,6 +77,7 @@ export function realEnvironment(): Environment {
         inPage((_, storage) => storage.removeItem(key));
       },
     },
+    attempts: document && { get: () => cookie(ATTEMPT) || null, set: setAttempt, remove: setAttempt },
     lock: (name, waitMs, run) =>
       // A lock without an end to the wait (Safari 15) is worse than none.
       (((AbortSignal.timeout as unknown) &&
@@ -92,7 +98,7 @@ export function realEnvironment(): Environment {
         ? world.addEventListener ? undefined : ''
         // Cookies know no ports.
         : inPage(() => new URL(url, document.baseURI).hostname == location?.hostname
-          ? (/(?:^|; )relatch-hint=([^;]*)/.exec(document.cookie)?.[1] ?? '') : undefined),
+          ? cookie('relatch-hint') : undefined),
     origin: location?.origin,
     base: () => document?.baseURI ?? location?.href,
   };
@@ -117,3 +123,7 @@ export function clock(steady: () => number, wall: () => number): () => number {
 
 /** Less is noise between the two. */
 const JUMP_MS_MIN = 1000;
+/** An id that no server has answered yet. No secret: it is worth nothing without the refresh token. */
+const ATTEMPT = '__Host-relatch-attempt';
+/** As long as browsers keep a cookie at most: longer than any session is lost for. */
+const ATTEMPT_SECONDS = 34_560_000;

@@ -149,6 +149,11 @@ export interface ClientOptions {
   origins?: readonly string[];
   /** Given: body transport, kept here. Not given: HttpOnly cookies. */
   storage?: TokenStorage;
+  /**
+   * For apps whose server refreshes, too (`relatch/server`): keeps the id of an unanswered refresh in the cookie
+   * `__Host-relatch-attempt` instead of `localStorage`, so that page and server ask under the same one.
+   */
+  attemptCookie?: boolean;
   fetch?: typeof fetch;
   /** Milliseconds for one request of this library's own. Default 10 000. */
   timeout?: number;

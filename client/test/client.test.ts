@@ -481,6 +481,36 @@ describe('lost and late answers (R5, R12)', () => {
     assert.equal(next.status, 'authenticated');
     assert.equal(world.storage.has('relatch:/auth'), false);
   });
+  test('with attemptCookie the id is where the app’s server sees it: before the request, until the answer', async () => {
+    const world = new World();
+    const client = await world.signedIn({ attemptCookie: true });
+    const seen: (string | null)[] = [];
+    world.script.push((_, own) => (seen.push(world.attempt), own(), 'lost'), (_, own) => (seen.push(world.attempt), own()));
+    await world.done(client.refresh());
+    const [first, second] = world.calls.filter((call) => call.path === '/auth/refresh');
+    assert.ok(first!.attempt);
+    assert.deepEqual([first!.attempt, second!.attempt, ...seen], Array(4).fill(first!.attempt));
+    assert.deepEqual([world.attempt, world.storage.has('relatch:/auth')], [null, false]);
+  });
+  test('with attemptCookie an id that the app’s server has drawn is used, and one of its later ones left alone', async () => {
+    const world = new World();
+    const client = await world.signedIn({ attemptCookie: true });
+    world.attempt = 'server-1';
+    world.script.push((_, own) => {
+      world.attempt = 'server-2';
+      return own();
+    });
+    await world.done(client.refresh());
+    assert.deepEqual([world.calls.at(-1)!.attempt, world.attempt], ['server-1', 'server-2']);
+  });
+  test('without it, the page’s cookies are left alone', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    world.attempt = 'server-1';
+    await world.done(client.refresh());
+    assert.notEqual(world.calls.at(-1)!.attempt, 'server-1');
+    assert.equal(world.attempt, 'server-1');
+  });
   test('another tab’s attempt id is not removed', async () => {
     const world = new World();
     const client = await world.signedIn();

@@ -30,6 +30,8 @@ export class World {
   latency = 5;
   jar: { refresh?: string; hint?: string } = {};
   readonly storage = new Map<string, string>();
+  /** The readable attempt cookie. */
+  attempt: string | null = null;
   readonly calls: Call[] = [];
   readonly tabs: Tab[] = [];
   /** The next answers, instead of the server's own. A function may look at what the server would have said. */
@@ -213,6 +215,11 @@ export class Tab {
         remove: (key) => {
           if (world.storage.delete(key)) this.tellStorage();
         },
+      },
+      attempts: {
+        get: () => world.attempt,
+        set: (_, value) => void (world.attempt = value),
+        remove: () => void (world.attempt = null),
       },
       lock: (name, waitMs, run) => world.lock(name, waitMs, run),
       channel: () => {
