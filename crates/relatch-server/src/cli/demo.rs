@@ -113,7 +113,7 @@ impl Stage {
         }
         line(format!("        … {seconds} seconds pass"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        runtime.block_on(tokio::time::sleep(Duration::from_secs(seconds)));
+        runtime.block_on(async { tokio::time::sleep(Duration::from_secs(seconds)).await });
         Ok(())
     }
 
