@@ -42,8 +42,8 @@ impl Accounts {
 
     /// Makes a link and mails it to the user's address. A user without an address gets none.
     pub(super) async fn mail_link(&self, user: &User, purpose: LinkPurpose) -> Result<(), Doubt> {
-        let Some(UserEmail { address, unique_key, .. }) = user.email.clone() else { return Ok(()) };
-        self.mail_link_to(user, purpose, LinkAddress { address, unique_key }).await
+        let Some(to) = link_address(user) else { return Ok(()) };
+        self.mail_link_to(user, purpose, to).await
     }
 
     /// Makes a link and mails it to that address. Where no mail leaves, there is no link either.
@@ -56,7 +56,6 @@ impl Accounts {
         if !self.can_mail() {
             return Ok(());
         }
-        let token = LinkToken(Secret::new(self.parts.surroundings.entropy.array()));
         let (path, subject, life, what) = match purpose {
             LinkPurpose::ResetPassword => {
                 ("reset", "Set a new password", RESET_LIFE, "To set a new password")
@@ -75,15 +74,7 @@ impl Accounts {
             ),
         };
         let address = to.address.clone();
-        let link = Link {
-            hash: token.hash(),
-            purpose,
-            user_id: user.id,
-            to,
-            epoch: user.standing.not_before,
-            expires_at: self.now() + life,
-        };
-        self.parts.store.add_link(link).await?;
+        let token = self.make_link(user, purpose, to, life).await?;
         let service = &self.parts.policy.service_name;
         let code = token.text();
         let policy = &self.parts.policy;
@@ -109,16 +100,29 @@ impl Accounts {
 
     /// Makes the user's links of this purpose worthless, by one that is given to nobody.
     pub(super) async fn void_links(&self, user: &User, purpose: LinkPurpose) -> Result<(), Doubt> {
-        let Some(UserEmail { address, unique_key, .. }) = user.email.clone() else { return Ok(()) };
-        let nobodys = Link {
-            hash: LinkToken(Secret::new(self.parts.surroundings.entropy.array())).hash(),
+        let Some(to) = link_address(user) else { return Ok(()) };
+        self.make_link(user, purpose, to, Seconds(0)).await.map(drop)
+    }
+
+    /// Keeps a new link, which takes the place of an older one of the same purpose.
+    async fn make_link(
+        &self,
+        user: &User,
+        purpose: LinkPurpose,
+        to: LinkAddress,
+        life: Seconds,
+    ) -> Result<LinkToken, Doubt> {
+        let token = LinkToken(Secret::new(self.parts.surroundings.entropy.array()));
+        let link = Link {
+            hash: token.hash(),
             purpose,
             user_id: user.id,
-            to: LinkAddress { address, unique_key },
+            to,
             epoch: user.standing.not_before,
-            expires_at: self.now(),
+            expires_at: self.now() + life,
         };
-        Ok(self.parts.store.add_link(nobodys).await?)
+        self.parts.store.add_link(link).await?;
+        Ok(token)
     }
 
     /// Tells the user something, at the address that they were read with.
@@ -139,6 +143,11 @@ impl Accounts {
         self.mail_notice(user, "You have an account", &text).await;
         Ok(())
     }
+}
+
+fn link_address(user: &User) -> Option<LinkAddress> {
+    let UserEmail { address, unique_key, .. } = user.email.clone()?;
+    Some(LinkAddress { address, unique_key })
 }
 
 const PREFIX: &str = "rll_";

@@ -35,12 +35,7 @@ impl WebUrl {
 
     /// The host, without its port.
     pub fn host(&self) -> &str {
-        let authority = self.0.split('/').nth(2).unwrap_or_default();
-        match authority.rsplit_once(':') {
-            // An IPv6 address has colons of its own, within brackets.
-            Some((host, port)) if !port.ends_with(']') => host,
-            _ => authority,
-        }
+        host_of(self.0.split('/').nth(2).unwrap_or_default())
     }
 
     /// Whether something stands behind host and port.
@@ -56,6 +51,15 @@ impl WebUrl {
     /// On this machine, where browsers treat plain HTTP as safe too.
     pub(super) fn localhost(scheme: &str, port: u16) -> Self {
         Self(format!("{scheme}://localhost:{port}"))
+    }
+}
+
+/// The host of an authority (RFC 3986 §3.2), without its port.
+pub fn host_of(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        // An IPv6 address has colons of its own, within brackets.
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => authority,
     }
 }
 

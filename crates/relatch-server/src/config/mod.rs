@@ -31,7 +31,7 @@ mod store;
 mod telemetry;
 
 pub use accounts::{Argon2Config, LimitsConfig, MailConfig, PasswordsConfig, SignupConfig};
-pub use address::{Network, WebOrigin, WebUrl};
+pub use address::{Network, WebOrigin, WebUrl, host_of};
 pub use clients::{ClientConfig, ClientKind};
 pub use error::ConfigError;
 pub use identity::Identity;

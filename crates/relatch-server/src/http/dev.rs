@@ -6,6 +6,7 @@ use super::body::{Fault, FieldValue, Json, body};
 use super::code;
 use super::problem::{Answer, Problem};
 use super::site::{DevDoor, Shared, Site};
+use crate::config::host_of;
 use crate::wire_time::rfc3339;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -31,9 +32,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
 async fn by_our_name(State(site): Shared, request: Request, next: Next) -> Response {
     let own = site.app.identity.public_url.host();
     let asked = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let asked = asked.or(request.uri().authority().map(Authority::as_str)).unwrap_or_default();
-    let name =
-        asked.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(asked, |(name, _)| name);
+    let name = host_of(asked.or(request.uri().authority().map(Authority::as_str)).unwrap_or_default());
     if name == own || ["localhost", "127.0.0.1", "[::1]"].contains(&name) {
         return next.run(request).await;
     }

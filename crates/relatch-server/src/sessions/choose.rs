@@ -1,8 +1,9 @@
 //! Which of several refresh cookies counts: a sibling subdomain can plant one, but not one that is bound.
 
 use super::{Door, Doubt, Sessions};
-use relatch_core::{Presentation, check_binding};
-use relatch_token::SealedToken;
+use relatch_core::check_binding;
+use relatch_store::Loaded;
+use relatch_token::{RefreshToken, SealedToken};
 
 impl Sessions {
     /// The newest of the tokens that opens and is rightly bound; `None` where none is.
@@ -15,23 +16,25 @@ impl Sessions {
     ) -> Result<Option<SealedToken>, Doubt> {
         let mut newest: Option<(i64, SealedToken)> = None;
         for sealed in candidates.into_iter().take(CANDIDATES_MAX) {
-            let Some(loaded) = self.store.load(sealed.session_id()).await? else { continue };
-            let Ok(token) = sealed.clone().open(&self.ring, &loaded.session.secret) else { continue };
-            let presented = Presentation {
-                token,
-                transport: door.transport,
-                client_id: door.client_id.clone(),
-                device: door.device,
-            };
-            if check_binding(&loaded.session, &presented).is_err() {
-                continue;
-            }
+            let Some((_, token)) = self.bound(&sealed, door).await? else { continue };
             let issued = token.issued_at.as_millis();
             if newest.as_ref().is_none_or(|(best, _)| issued > *best) {
                 newest = Some((issued, sealed));
             }
         }
         Ok(newest.map(|(_, sealed)| sealed))
+    }
+
+    /// The session of a token that opens and is rightly bound, and the token; `None` for any other.
+    pub(super) async fn bound(
+        &self,
+        sealed: &SealedToken,
+        door: &Door,
+    ) -> Result<Option<(Loaded, RefreshToken)>, Doubt> {
+        let Some(loaded) = self.store.load(sealed.session_id()).await? else { return Ok(None) };
+        let Ok(token) = sealed.clone().open(&self.ring, &loaded.session.secret) else { return Ok(None) };
+        let is_bound = check_binding(&loaded.session, &door.presenting(token)).is_ok();
+        Ok(is_bound.then_some((loaded, token)))
     }
 }
 

@@ -1,9 +1,7 @@
 //! Sessions end: here, elsewhere, everywhere.
 
 use super::{COMMIT_TRIES_MAX, Door, Doubt, Sessions};
-use relatch_core::{
-    EventKind, LogoutDecision, Origin, Presentation, Revocation, RevokeReason, Session, Update, logout,
-};
+use relatch_core::{EventKind, LogoutDecision, Origin, Revocation, RevokeReason, Session, Update, logout};
 use relatch_store::{Change, Commit, Loaded, NewEvent, SubjectChange, SubjectEnd, SubjectUpdate, User};
 use relatch_token::{SealedToken, SessionId, Timestamp, UserId};
 
@@ -60,12 +58,7 @@ impl Sessions {
                 return Ok(false);
             };
             let Ok(token) = token.clone().open(&self.ring, &session.secret) else { return Ok(false) };
-            let presented = Presentation {
-                token,
-                transport: door.transport,
-                client_id: door.client_id.clone(),
-                device: door.device,
-            };
+            let presented = door.presenting(token);
             let now = self.now();
             let LogoutDecision::Revoke(update) = logout(&session, &user.standing, &presented, reason, now)
             else {

@@ -22,7 +22,7 @@ use crate::environment::{Clock, Entropy, EntropyExt};
 use crate::limits::RefreshLimits;
 use crate::password::Busy;
 use crate::tokens::AccessTokens;
-use relatch_core::{Child, Origin, Policy, Session, Transport, refresh_in};
+use relatch_core::{Child, Origin, Policy, Presentation, Session, Transport, refresh_in};
 use relatch_store::{NewEvent, Store, StoreError, User};
 use relatch_token::{
     ClientId, DeviceHash, Generation, KeyRing, Nonce, RefreshToken, Seconds, Secret, Timestamp,
@@ -72,6 +72,18 @@ pub struct Door {
     pub client_id: Option<ClientId>,
     /// The device cookie that came along.
     pub device: Option<DeviceHash>,
+}
+
+impl Door {
+    /// A token as it is presented here.
+    fn presenting(&self, token: RefreshToken) -> Presentation {
+        Presentation {
+            token,
+            transport: self.transport,
+            client_id: self.client_id.clone(),
+            device: self.device,
+        }
+    }
 }
 
 /// What a caller is handed: the pair of tokens, and what belongs to them.

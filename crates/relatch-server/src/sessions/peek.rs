@@ -1,7 +1,7 @@
 //! Looking at who holds a refresh cookie, for a page that is only shown: nothing is ever written.
 
 use super::{Door, Doubt, Sessions};
-use relatch_core::{Ended, Presentation, Verdict, check_binding, place};
+use relatch_core::{Ended, Verdict, place};
 use relatch_store::Loaded;
 use relatch_token::SealedToken;
 
@@ -26,19 +26,7 @@ impl Sessions {
     /// # Errors
     /// [`Doubt`] where the store could not answer, or remembers less than lost writes explain.
     pub async fn peek(&self, sealed: &SealedToken, door: &Door) -> Result<Peek, Doubt> {
-        let Some(loaded) = self.store.load(sealed.session_id()).await? else { return Ok(Peek::Nothing) };
-        let Ok(token) = sealed.clone().open(&self.ring, &loaded.session.secret) else {
-            return Ok(Peek::Nothing);
-        };
-        let presented = Presentation {
-            token,
-            transport: door.transport,
-            client_id: door.client_id.clone(),
-            device: door.device,
-        };
-        if check_binding(&loaded.session, &presented).is_err() {
-            return Ok(Peek::Nothing);
-        }
+        let Some((loaded, token)) = self.bound(sealed, door).await? else { return Ok(Peek::Nothing) };
         let now = self.now();
         if let Err(ended) = loaded.session.check(&loaded.user.standing, now) {
             return Ok(Peek::Ended(ended));

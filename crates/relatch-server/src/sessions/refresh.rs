@@ -3,8 +3,8 @@
 use super::{COMMIT_TRIES_MAX, Door, Doubt, Sessions, Tokens};
 use metrics::counter;
 use relatch_core::{
-    Ended, EventKind, Evidence, Origin, Presentation, RefreshDecision, Refusal, ReuseScope, Revocation,
-    RevokeReason, check_binding, refresh,
+    Ended, EventKind, Evidence, Origin, RefreshDecision, Refusal, ReuseScope, Revocation, RevokeReason,
+    check_binding, refresh,
 };
 use relatch_store::{Change, Commit, Loaded, SubjectChange, SubjectEnd};
 use relatch_token::{SealedToken, Seconds, Timestamp};
@@ -63,12 +63,7 @@ impl Sessions {
             let Ok(token) = request.token.clone().open(&self.ring, &loaded.session.secret) else {
                 return Ok(Err(RefreshRefusal::Invalid));
             };
-            let presented = Presentation {
-                token,
-                transport: request.door.transport,
-                client_id: request.door.client_id.clone(),
-                device: request.door.device,
-            };
+            let presented = request.door.presenting(token);
             let now = self.now();
             // Only who is rightly bound counts towards the limit: a copy without its device cookie must not
             // be able to keep the owner waiting.

@@ -60,8 +60,7 @@ impl Visit {
         let Ok(caller) = Caller::from_request_parts(parts, &site).await;
         let query: Vec<(String, String)> =
             url::form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes()).into_owned().collect();
-        let asked =
-            |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let asked = |name: &str| parameter(&query, name);
         let is_from_here = parts.headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin");
         let own = &site.app.identity.public_url;
         Self {
@@ -155,7 +154,7 @@ impl Visit {
 
     /// A parameter of the page's address.
     pub(super) fn asked(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        parameter(&self.query, name)
     }
 
     /// The address of another page, from which one can still go on to where one came from.
@@ -250,6 +249,10 @@ pub(super) async fn around(State(site): State<Arc<Site>>, request: Request, next
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
+}
+
+fn parameter<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {
+    query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 fn with_query(path: String, query: &str) -> String {
