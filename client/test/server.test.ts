@@ -35,7 +35,14 @@ function world(options: Partial<ServerAuthOptions> = {}, serverOptions: Partial<
   const login = (by = page) =>
     by.fetch('/auth/login', { method: 'POST', body: JSON.stringify(ADA), headers: { 'content-type': 'application/json' } });
   const refreshes = () => server.log.filter((line) => line.startsWith('POST /auth/refresh'));
-  return { clock, server, ada, auth, make, app, page, login, refreshes };
+  /** The next token is due, its answer never reaches the browser, and an hour passes. */
+  const loseRenewal = async () => {
+    await clock.advance(20 * MINUTE);
+    page.jar.delete('__Host-relatch-renewed');
+    await assert.rejects(page.go('/page', { lost: '/auth/continue' }), TypeError);
+    await clock.advance(60 * MINUTE);
+  };
+  return { clock, server, ada, auth, make, app, page, login, refreshes, loseRenewal };
 }
 
 test('a login through the app shows on the next page, without a request to the session server', async () => {
@@ -104,24 +111,21 @@ test('run twice for one request, and in two processes, nobody is logged out', as
 });
 
 test('an answer that never reached the browser is given again, hours later', async () => {
-  const { clock, page, login, server, ada } = world();
+  const { clock, page, login, server, ada, loseRenewal } = world();
   await login();
   await clock.advance(20 * MINUTE);
   await assert.rejects(page.go('/page', { lost: '/auth/continue' }), TypeError);
   await clock.advance(8 * 60 * MINUTE);
   assert.equal((await page.go('/page')).text, `authenticated ${ada.id}`);
   // The same where the page's own client comes first.
-  await clock.advance(20 * MINUTE);
-  page.jar.delete('__Host-relatch-renewed');
-  await assert.rejects(page.go('/page', { lost: '/auth/continue' }), TypeError);
-  await clock.advance(60 * MINUTE);
+  await loseRenewal();
   assert.equal((await page.fetch('/auth/refresh', { method: 'POST', body: '{}' })).status, 200);
   assert.equal(page.jar.has('__Host-relatch-attempt'), false);
   assert.equal(server.sessions[0]?.revoked, undefined);
 });
 
 test('the page and the server share one attempt: an answer that one of them lost is given to the other', async () => {
-  const { clock, page, login, server, ada } = world();
+  const { clock, page, login, server, ada, loseRenewal } = world();
   await login();
   const refresh = (attempt = '', lost = false) =>
     page.fetch('/auth/refresh', { method: 'POST', body: '{}', headers: { 'idempotency-key': attempt }, lost });
@@ -131,10 +135,7 @@ test('the page and the server share one attempt: an answer that one of them lost
   await clock.advance(60 * MINUTE);
   assert.equal((await page.go('/page')).text, `authenticated ${ada.id}`);
 
-  await clock.advance(20 * MINUTE);
-  page.jar.delete('__Host-relatch-renewed');
-  await assert.rejects(page.go('/page', { lost: '/auth/continue' }), TypeError);
-  await clock.advance(60 * MINUTE);
+  await loseRenewal();
   const attempt = page.read('__Host-relatch-attempt');
   assert.ok(attempt, 'script can read it');
   assert.equal((await refresh(attempt)).status, 200);
@@ -142,7 +143,7 @@ test('the page and the server share one attempt: an answer that one of them lost
 });
 
 test('with the real client in the page, a session outlives the lost answers of both', async () => {
-  const { clock, page, server, ada } = world();
+  const { clock, page, server, ada, loseRenewal } = world();
   const { environment } = createFakeBrowser({ clock, server }).openTab();
   let lost = false;
   const open = () => {
@@ -164,10 +165,7 @@ test('with the real client in the page, a session outlives the lost answers of b
   await clock.advance(60 * MINUTE);
   assert.equal((await page.go('/page')).text, `authenticated ${ada.id}`);
 
-  await clock.advance(20 * MINUTE);
-  page.jar.delete('__Host-relatch-renewed');
-  await assert.rejects(page.go('/page', { lost: '/auth/continue' }), TypeError);
-  await clock.advance(60 * MINUTE);
+  await loseRenewal();
   lost = false;
   const next = open();
   await clock.advance(MINUTE);
