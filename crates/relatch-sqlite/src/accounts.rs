@@ -1,13 +1,14 @@
-//! Accounts, keys and the audit, as their traits ask for them.
+//! Accounts, keys, the audit and the outbox, as their traits ask for them.
 
 use crate::error::Fault;
 use crate::events::{self, Scope};
 use crate::store::{READ_ROWS, SqliteStore, yield_now};
-use crate::{keys, links, user_row, users};
+use crate::{keys, links, outbox, user_row, users};
 use relatch_core::Origin;
 use relatch_store::{
-    AccountStore, ApiKey, CreateUser, EmailChange, Event, EventFilter, EventStore, KeyStore, Link, LinkHash,
-    LinkPurpose, NewEvent, NewUser, OauthClient, PasswordHash, SigningKeyRecord, StoreError, User, UserKey,
+    AccountStore, ApiKey, ChannelKind, CreateUser, Cursor, Delivery, DeliveryId, EmailChange, Enqueue, Event,
+    EventFilter, EventStore, Follow, KeyStore, Link, LinkHash, LinkPurpose, NewEvent, NewUser, OauthClient,
+    OutboxStore, PasswordHash, Settlement, SigningKeyRecord, Step, StoreError, User, UserKey, Waiting,
 };
 use relatch_token::{ClientId, Timestamp, UserId};
 use rusqlite::Row;
@@ -159,5 +160,55 @@ impl EventStore for SqliteStore {
         }
         found.truncate(limit);
         Ok(found)
+    }
+}
+
+#[async_trait::async_trait]
+impl OutboxStore for SqliteStore {
+    async fn enqueue(&self, deliveries: Vec<Delivery>) -> Result<Enqueue, StoreError> {
+        self.writer.write("enqueue", move |conn| outbox::enqueue(conn, &deliveries)).await
+    }
+
+    async fn take_due(
+        &self,
+        kind: ChannelKind,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let take = move |conn: &_| outbox::take_due(conn, kind, now, lease_until, limit);
+        self.writer.write("take_due", take).await
+    }
+
+    async fn settle(&self, id: DeliveryId, attempt: u32, settlement: Settlement) -> Result<bool, StoreError> {
+        self.writer.write("settle", move |conn| outbox::settle(conn, id, attempt, settlement)).await
+    }
+
+    async fn waiting(&self, kind: ChannelKind) -> Result<Waiting, StoreError> {
+        self.readers.read(|conn| outbox::waiting(conn, kind))
+    }
+
+    async fn events_after(&self, after: Cursor, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let limit = limit.min(EventFilter::LIMIT_MAX);
+        self.readers.read(|conn| events::after(conn, after, limit, &self.cache))
+    }
+
+    async fn mark(&self, follower: &str) -> Result<Cursor, StoreError> {
+        let follower = follower.to_owned();
+        self.writer.write("mark", move |conn| outbox::begin(conn, &follower)).await
+    }
+
+    async fn follow(&self, step: Step) -> Result<Follow, StoreError> {
+        self.writer.write("follow", move |conn| outbox::follow(conn, &step)).await
+    }
+
+    async fn followers(&self) -> Result<Vec<(String, Cursor)>, StoreError> {
+        self.readers.read(outbox::followers)
+    }
+
+    async fn forget_follower(&self, follower: &str) -> Result<bool, StoreError> {
+        let follower = follower.to_owned();
+        let forget = move |conn: &_| outbox::forget_follower(conn, &follower);
+        self.writer.write("forget_follower", forget).await
     }
 }

@@ -11,6 +11,14 @@ use relatch_store::{Cursor, Event, NewEvent};
 use relatch_token::{SessionId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+/// What [`read`] needs; a condition follows.
+macro_rules! event_select {
+    () => {
+        "SELECT e.cursor, e.kind, e.at, e.session, e.ip, e.user_agent, e.device_name, e.reason, u.id \
+         FROM events e CROSS JOIN users u ON u.key = e.user_key WHERE "
+    };
+}
+
 /// Adds an event of a user who is there.
 pub(crate) fn add(conn: &Connection, event: &NewEvent) -> Result<(), Fault> {
     let Some(user_key) = user_row::living_key_of(conn, event.user_id)? else { return Ok(()) };
@@ -71,12 +79,7 @@ pub(crate) fn before(
 ) -> Result<Vec<Event>, Fault> {
     macro_rules! page {
         ($condition:literal) => {
-            concat!(
-                "SELECT e.cursor, e.kind, e.at, e.session, e.ip, e.user_agent, e.device_name, e.reason, u.id ",
-                "FROM events e CROSS JOIN users u ON u.key = e.user_key WHERE ",
-                $condition,
-                " AND e.cursor < ?1 ORDER BY e.cursor DESC LIMIT ?2"
-            )
+            concat!(event_select!(), $condition, " AND e.cursor < ?1 ORDER BY e.cursor DESC LIMIT ?2")
         };
     }
     let place = place.map_or(i64::MAX, cursor_to_sql);
@@ -87,6 +90,23 @@ pub(crate) fn before(
     };
     let user_key = if let Scope::User(key) = scope { Some(key) } else { None };
     let mut rows = select.query((place, row_count(limit), user_key))?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        events.push(read(conn, row, cache)?);
+    }
+    Ok(events)
+}
+
+/// At most `limit` events after a place, the oldest first.
+pub(crate) fn after(
+    conn: &Connection,
+    place: Cursor,
+    limit: usize,
+    cache: &Cache,
+) -> Result<Vec<Event>, Fault> {
+    let sql = concat!(event_select!(), "e.cursor > ?1 ORDER BY e.cursor LIMIT ?2");
+    let mut select = conn.prepare_cached(sql)?;
+    let mut rows = select.query((cursor_to_sql(place), row_count(limit)))?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
         events.push(read(conn, row, cache)?);

@@ -17,6 +17,7 @@ mod maintenance;
 mod metric;
 mod migrate;
 mod open;
+mod outbox;
 mod profile;
 mod readers;
 mod row;

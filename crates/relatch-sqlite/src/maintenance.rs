@@ -92,6 +92,7 @@ fn statistics(path: &Path) -> Result<Vec<(&'static str, u64)>, StoreError> {
         ("users", count("SELECT count(*) FROM users")?),
         ("events", count("SELECT count(*) FROM events")?),
         ("feed", count("SELECT count(*) FROM feed")?),
+        ("outbox", count("SELECT count(*) FROM outbox")?),
         ("database_bytes", bytes(path)),
         ("log_bytes", bytes(&wal_path(path))),
         ("free_pages", count("SELECT freelist_count FROM pragma_freelist_count")?),

@@ -6,7 +6,7 @@ use crate::feed::row_count;
 use crate::session_row::{self, SESSION_COLUMNS, session_columns};
 use crate::user_row::{self, standing_columns};
 use relatch_core::{Session, Standing, State};
-use relatch_store::SweepOrder;
+use relatch_store::{SweepOrder, UNREAD_KEPT};
 use relatch_token::Timestamp;
 use rusqlite::{Connection, Row};
 
@@ -76,11 +76,13 @@ pub(crate) fn remove(conn: &Connection, keys: &[i64], dead_before: Timestamp) ->
     Ok(removed)
 }
 
-/// Removes old ones among the `most` oldest events.
+/// Removes old ones among the `most` oldest events. What a follower has not read stays longer.
 pub(crate) fn remove_events(conn: &Connection, order: &SweepOrder, most: usize) -> Result<u64, Fault> {
-    let sql =
-        "DELETE FROM events WHERE cursor IN (SELECT cursor FROM events ORDER BY cursor LIMIT ?2) AND at < ?1";
-    Ok(conn.prepare_cached(sql)?.execute((order.events_before.as_millis(), row_count(most)))? as u64)
+    let sql = "DELETE FROM events WHERE cursor IN (SELECT cursor FROM events ORDER BY cursor LIMIT ?2)
+                   AND at < CASE WHEN cursor > (SELECT min(mark) FROM followers) THEN ?3 ELSE ?1 END";
+    let (before, unread_before) = (order.events_before, order.events_before - UNREAD_KEPT);
+    Ok(conn.prepare_cached(sql)?.execute((before.as_millis(), row_count(most), unread_before.as_millis()))?
+        as u64)
 }
 
 /// Removes old ones among the `most` oldest feed entries.

@@ -141,7 +141,8 @@ pub enum SubjectUpdate {
     PasswordByLink(PasswordHash, LinkHash),
     /// The user may not come back.
     Disable,
-    /// The account goes for good, with everything personal: address, name, external id, password and links;
+    /// The account goes for good, with everything personal: address, name, external id, password and links,
+    /// and what waits for them in the outbox;
     /// of its sessions and events the network address, user agent, device name and claims, the event that
     /// tells of it included. What is left are ids, kinds and times, until the sweep takes those too.
     Delete,

@@ -11,6 +11,7 @@ mod event;
 mod key_store;
 mod maintenance;
 pub mod memory;
+mod outbox_store;
 mod session_store;
 
 pub use account_store::{
@@ -21,13 +22,17 @@ pub use error::StoreError;
 pub use event::{Cursor, Event, EventFilter, EventStore, NewEvent};
 pub use key_store::{ApiKey, ClientKind, KeyStore, OauthClient, SigningKeyRecord};
 pub use maintenance::Maintenance;
+pub use outbox_store::{
+    Channel, ChannelKind, Delivery, DeliveryId, Enqueue, Follow, OutboxStore, Settlement, Step, UNREAD_KEPT,
+    Waiting,
+};
 pub use session_store::{
     Change, Commit, FeedEntry, FeedSubject, Loaded, NewSession, SessionStore, SweepOrder, Swept,
 };
 
 /// Everything that the server keeps.
 #[async_trait::async_trait]
-pub trait Store: SessionStore + AccountStore + KeyStore + EventStore {
+pub trait Store: SessionStore + AccountStore + KeyStore + EventStore + OutboxStore {
     /// Answers when the store can read and write, or says why it can't.
     async fn ping(&self) -> Result<(), StoreError>;
 

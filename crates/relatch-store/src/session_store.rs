@@ -51,7 +51,8 @@ pub struct SweepOrder {
     pub now: Timestamp,
     /// Sessions that were dead before this leave (those of yesterday stay, to tell people why).
     pub dead_before: Timestamp,
-    /// Events from before this leave.
+    /// Events from before this leave; those that a follower has not read, [`UNREAD_KEPT`](crate::UNREAD_KEPT)
+    /// later.
     pub events_before: Timestamp,
     /// Feed entries from before this leave: tokens that they speak of have expired.
     pub feed_before: Timestamp,

@@ -4,8 +4,9 @@ use super::FaultyStore;
 use crate::timeline::wait_here;
 use relatch_core::Origin;
 use relatch_store::{
-    AccountStore, ApiKey, CreateUser, EmailChange, KeyStore, Link, LinkHash, LinkPurpose, NewEvent, NewUser,
-    OauthClient, PasswordHash, SigningKeyRecord, Store, StoreError, User, UserKey,
+    AccountStore, ApiKey, ChannelKind, CreateUser, Cursor, Delivery, DeliveryId, EmailChange, Enqueue, Event,
+    Follow, KeyStore, Link, LinkHash, LinkPurpose, NewEvent, NewUser, OauthClient, OutboxStore, PasswordHash,
+    Settlement, SigningKeyRecord, Step, Store, StoreError, User, UserKey, Waiting,
 };
 use relatch_token::{ClientId, Timestamp, UserId};
 
@@ -46,6 +47,18 @@ pass_on!(KeyStore {
     client(id: &ClientId) -> Option<OauthClient>;
     clients() -> Vec<OauthClient>;
     remove_client(id: &ClientId) -> bool;
+});
+
+pass_on!(OutboxStore {
+    enqueue(deliveries: Vec<Delivery>) -> Enqueue;
+    take_due(kind: ChannelKind, now: Timestamp, lease_until: Timestamp, limit: usize) -> Vec<Delivery>;
+    settle(id: DeliveryId, attempt: u32, settlement: Settlement) -> bool;
+    waiting(kind: ChannelKind) -> Waiting;
+    events_after(after: Cursor, limit: usize) -> Vec<Event>;
+    mark(follower: &str) -> Cursor;
+    follow(step: Step) -> Follow;
+    followers() -> Vec<(String, Cursor)>;
+    forget_follower(follower: &str) -> bool;
 });
 
 pass_on!(Store {

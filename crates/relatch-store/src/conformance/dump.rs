@@ -2,8 +2,8 @@
 
 use crate::conformance::feed_of;
 use crate::{
-    ApiKey, Cursor, Event, EventFilter, FeedEntry, Loaded, OauthClient, PasswordHash, SigningKeyRecord,
-    Store, User, UserKey,
+    ApiKey, ChannelKind, Cursor, Event, EventFilter, FeedEntry, Loaded, OauthClient, PasswordHash,
+    SigningKeyRecord, Store, User, UserKey, Waiting,
 };
 use relatch_token::SessionId;
 
@@ -17,6 +17,8 @@ pub(super) struct Dump {
     signing_keys: Vec<SigningKeyRecord>,
     api_keys: Vec<ApiKey>,
     clients: Vec<OauthClient>,
+    waiting: [Waiting; 2],
+    followers: Vec<(String, Cursor)>,
 }
 
 impl Dump {
@@ -38,6 +40,11 @@ impl Dump {
             signing_keys: store.signing_keys().await.unwrap(),
             api_keys: store.api_keys().await.unwrap(),
             clients: store.clients().await.unwrap(),
+            waiting: [
+                store.waiting(ChannelKind::Mail).await.unwrap(),
+                store.waiting(ChannelKind::Webhook).await.unwrap(),
+            ],
+            followers: store.followers().await.unwrap(),
         }
     }
 
@@ -45,6 +52,7 @@ impl Dump {
     pub(super) fn without_places(mut self) -> Self {
         self.events.iter_mut().for_each(|event| event.cursor = Cursor(0));
         self.feed.iter_mut().for_each(|entry| entry.cursor = Cursor(0));
+        self.followers.iter_mut().for_each(|(_, mark)| *mark = Cursor(0));
         self
     }
 }

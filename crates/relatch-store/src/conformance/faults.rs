@@ -3,11 +3,14 @@
 use crate::conformance::dump::Dump;
 use crate::conformance::sessions::full;
 use crate::conformance::{
-    Harness, START, after_millis, api_key, at_once, check, client, client_id, disable, end, end_all, event,
-    feed_of, link, load, log_in, move_head, new_session, new_user, password, reread, revoke, session,
-    session_id, sign_up, signing_key, user, user_id,
+    Harness, START, after_millis, api_key, at_once, check, client, client_id, delivery, delivery_id, disable,
+    end, end_all, event, feed_of, link, load, log_in, move_head, new_session, new_user, password, reread,
+    revoke, session, session_id, sign_up, signing_key, user, user_id,
 };
-use crate::{Commit, EventFilter, LinkPurpose, Store, StoreError, SubjectChange, SweepOrder, UserKey};
+use crate::{
+    ChannelKind, Commit, Cursor, EventFilter, LinkPurpose, Settlement, Step, Store, StoreError,
+    SubjectChange, SweepOrder, UserKey,
+};
 use relatch_core::{EventKind, Origin, RevokeReason};
 use relatch_token::{DeviceHash, SessionId};
 use std::sync::Arc;
@@ -97,6 +100,7 @@ async fn every_verb(store: &Arc<dyn Store>, id: SessionId) -> Vec<(&'static str,
     let key = UserKey::Id(ada.id);
     let told = event(EventKind::LoginFailed, ada.id, START);
     let verifying = link(&ada, LinkPurpose::VerifyEmail, 70);
+    let step = Step { follower: "notices".into(), from: Cursor(0), to: Cursor(1), deliveries: vec![] };
     let order =
         SweepOrder { now: START, dead_before: START, events_before: START, feed_before: START, rows_max: 5 };
     macro_rules! verbs {
@@ -140,6 +144,15 @@ async fn every_verb(store: &Arc<dyn Store>, id: SessionId) -> Vec<(&'static str,
         remove_client(&client_id("web"))
         record(told.clone())
         events(EventFilter { limit: 10, ..EventFilter::default() })
+        enqueue(vec![delivery(70)])
+        take_due(ChannelKind::Webhook, START, after_millis(1), 10)
+        settle(delivery_id(1), 1, Settlement::Delivered)
+        waiting(ChannelKind::Mail)
+        events_after(Cursor(0), 10)
+        mark("notices")
+        follow(step.clone())
+        followers()
+        forget_follower("nobody")
     }
 }
 
@@ -165,6 +178,8 @@ async fn write_some_of_everything(store: &dyn Store) -> Vec<SessionId> {
     store.add_signing_key(signing_key(1), 0).await.unwrap();
     store.add_api_key(api_key(1)).await.unwrap();
     store.put_client(client("web")).await.unwrap();
+    store.mark("notices").await.unwrap();
+    store.enqueue(vec![delivery(1)]).await.unwrap();
     store.record(event(EventKind::LoginFailed, ada.id, after_millis(7))).await.unwrap();
     assert_eq!(reread(store, ada.id).await, ada);
     [one, two, three, four, five].map(|session| session.id).into()

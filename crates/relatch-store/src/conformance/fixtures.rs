@@ -2,9 +2,9 @@
 
 use crate::conformance::Dice;
 use crate::{
-    ApiKey, Change, ClientKind, Commit, CreateUser, FeedEntry, Link, LinkAddress, LinkHash, LinkPurpose,
-    NewEvent, NewSession, NewUser, OauthClient, PasswordHash, SigningKeyRecord, Store, SubjectChange,
-    SubjectEnd, SubjectUpdate, User, UserEmail, UserKey,
+    ApiKey, Change, Channel, ClientKind, Commit, CreateUser, Delivery, DeliveryId, FeedEntry, Link,
+    LinkAddress, LinkHash, LinkPurpose, NewEvent, NewSession, NewUser, OauthClient, PasswordHash,
+    SigningKeyRecord, Store, SubjectChange, SubjectEnd, SubjectUpdate, User, UserEmail, UserKey,
 };
 use relatch_core::{
     Authentication, Ended, EventKind, Head, Lifetime, Origin, Revocation, RevokeReason, Session, State,
@@ -200,6 +200,24 @@ pub fn link(user: &User, purpose: LinkPurpose, n: u64) -> Link {
         to,
         epoch: user.standing.not_before,
         expires_at: START + Seconds(3600),
+    }
+}
+
+/// The id of delivery `n`.
+pub fn delivery_id(n: u64) -> DeliveryId {
+    DeliveryId(Dice::new(n ^ 0xDE11).bytes())
+}
+
+/// Delivery `n`: a mail, queued and due at [`START`], that belongs to nobody.
+pub fn delivery(n: u64) -> Delivery {
+    Delivery {
+        id: delivery_id(n),
+        channel: Channel::Mail,
+        user_id: None,
+        payload: Dice::new(n).bytes::<40>().to_vec(),
+        created_at: START,
+        due_at: START,
+        attempts: 0,
     }
 }
 

@@ -3,14 +3,15 @@
 use crate::conformance::dump::Dump;
 use crate::conformance::sweeps::sweep_rounds;
 use crate::conformance::{
-    Dice, Harness, START, address_of, delete, disable, end_all, event, link, move_head, new_session,
-    new_user, password, reset, revoke, session_begun, signing_key, user, user_id,
+    Dice, Harness, START, address_of, delete, delivery, disable, end_all, event, link, move_head,
+    new_session, new_user, password, reset, revoke, session_begun, signing_key, user, user_id,
 };
 use crate::memory::MemoryStore;
 use crate::{
-    AccountStore, Change, Commit, CreateUser, EmailChange, EventFilter, FeedEntry, FeedSubject, Link,
-    LinkHash, LinkPurpose, Loaded, NewEvent, NewSession, NewUser, PasswordHash, SessionStore,
-    SigningKeyRecord, Store, SubjectChange, SubjectEnd, SubjectUpdate, SweepOrder, Swept, User, UserKey,
+    AccountStore, Change, ChannelKind, Commit, CreateUser, Delivery, DeliveryId, EmailChange, Enqueue,
+    EventFilter, FeedEntry, FeedSubject, Link, LinkHash, LinkPurpose, Loaded, NewEvent, NewSession, NewUser,
+    PasswordHash, SessionStore, Settlement, SigningKeyRecord, Store, SubjectChange, SubjectEnd,
+    SubjectUpdate, SweepOrder, Swept, User, UserKey,
 };
 use relatch_core::{Epoch, EventKind, Origin, RevokeReason, Session, Version};
 use relatch_token::{DeviceHash, Seconds, SessionId, Timestamp, UserId};
@@ -67,6 +68,9 @@ enum Ask {
     UpdateKey(SigningKeyRecord),
     RemoveKey(String, Option<Timestamp>),
     Sweep(SweepOrder),
+    Enqueue(Vec<Delivery>),
+    TakeDue(Timestamp, usize),
+    Settle(DeliveryId, u32, Settlement),
 }
 
 /// What came back, less the places.
@@ -85,6 +89,8 @@ enum Answer {
     Events(Vec<NewEvent>),
     Feed(Vec<(Timestamp, FeedSubject)>),
     Swept(Swept),
+    Queued(Enqueue),
+    Deliveries(Vec<Delivery>),
     Bool(bool),
     Nothing,
 }
@@ -117,6 +123,14 @@ async fn answer(store: &dyn Store, ask: &Ask) -> Answer {
         Ask::UpdateKey(key) => Answer::Bool(store.update_signing_key(key).await.unwrap()),
         Ask::RemoveKey(kid, at) => Answer::Bool(store.remove_signing_key(&kid, at).await.unwrap()),
         Ask::Sweep(order) => Answer::Swept(sweep_rounds(store, order).await),
+        Ask::Enqueue(some) => Answer::Queued(store.enqueue(some).await.unwrap()),
+        Ask::TakeDue(now, limit) => {
+            let lease_until = now + Seconds(60);
+            Answer::Deliveries(store.take_due(ChannelKind::Mail, now, lease_until, limit).await.unwrap())
+        }
+        Ask::Settle(id, attempt, settlement) => {
+            Answer::Bool(store.settle(id, attempt, settlement).await.unwrap())
+        }
     }
 }
 
@@ -172,7 +186,7 @@ impl History {
         let kept = reference.user(&UserKey::Id(self.ids[who as usize])).await.unwrap();
         let is_made = kept.is_some();
         let owner = kept.unwrap_or_else(|| User { id: self.ids[who as usize], ..user(who) });
-        match self.dice.below(100) {
+        match self.dice.below(112) {
             0..7 => Ask::CreateUser(self.new_user(who, is_made)),
             7..25 => Ask::Create(Box::new(new_session(self.new_session(&owner)))),
             25..30 => Ask::Load(self.session_id()),
@@ -195,7 +209,10 @@ impl History {
             93..95 => Ask::AddKey(self.key(), self.dice.below(KEYS) as usize),
             95..96 => Ask::UpdateKey(self.key()),
             96..97 => Ask::RemoveKey(self.key().kid, self.dice.one_in(2).then_some(now)),
-            _ => Ask::Sweep(self.sweep()),
+            97..100 => Ask::Sweep(self.sweep()),
+            100..106 => Ask::Enqueue(vec![self.delivery(&owner), self.delivery(&owner)]),
+            106..108 => Ask::TakeDue(now, self.dice.below(4) as usize),
+            _ => Ask::Settle(self.delivery(&owner).id, 1 + self.dice.below(2) as u32, self.settlement()),
         }
     }
 
@@ -322,6 +339,21 @@ impl History {
             link.to
         };
         Link { to, expires_at: self.now + Seconds(self.dice.below(24 * 3600) as u32), ..link }
+    }
+
+    /// One of so few that some are there already.
+    fn delivery(&mut self, owner: &User) -> Delivery {
+        let due_at = self.now + Seconds(self.dice.below(600) as u32);
+        let user_id = self.dice.one_in(2).then_some(owner.id);
+        Delivery { user_id, created_at: self.now, due_at, ..delivery(self.dice.below(12)) }
+    }
+
+    fn settlement(&mut self) -> Settlement {
+        match self.dice.below(4) {
+            0 => Settlement::Delivered,
+            1 => Settlement::GivenUp,
+            _ => Settlement::Retry { at: self.now + Seconds(self.dice.below(600) as u32) },
+        }
     }
 
     fn user_key(&mut self) -> UserKey {

@@ -18,6 +18,7 @@ mod fixtures;
 mod history;
 mod keys;
 mod links;
+mod outbox;
 mod sessions;
 mod subjects;
 mod sweeps;
@@ -164,6 +165,23 @@ macro_rules! conformance_suite {
                 events_are_filtered_by_user_and_session
                 a_page_holds_no_more_than_asked_for_nor_than_the_cap
                 events_recorded_at_once_are_all_there
+            }
+            outbox {
+                every_field_of_a_delivery_comes_back
+                what_is_due_is_taken_longest_due_first_and_not_a_millisecond_sooner
+                a_lease_ends_and_each_take_counts_an_attempt
+                an_attempt_ends_as_it_was_said
+                a_late_word_counts_only_where_it_arrived
+                of_many_takers_at_once_each_delivery_has_one
+                a_delivery_is_kept_once_however_often_it_is_queued
+                a_full_channel_takes_no_more_and_nothing_of_that_call
+                what_waits_is_counted_by_kind
+                what_waits_for_a_deleted_user_leaves_with_them
+                a_new_follower_begins_behind_the_newest_event
+                events_are_read_oldest_first_page_by_page
+                a_mark_moves_with_what_follows_or_not_at_all
+                one_of_20_nodes_that_read_the_same_events_keeps_what_follows
+                the_sweep_leaves_what_a_follower_has_not_read
             }
             sweeps {
                 what_died_before_the_limit_leaves_and_not_a_millisecond_sooner

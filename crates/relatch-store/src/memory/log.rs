@@ -54,11 +54,11 @@ impl<T> Log<T> {
     }
 
     /// Drops at most `most` entries, the oldest first, that `is_old`; answers how many.
-    pub(super) fn drop_old(&mut self, most: usize, is_old: impl Fn(&T) -> bool) -> usize {
+    pub(super) fn drop_old(&mut self, most: usize, is_old: impl Fn(Cursor, &T) -> bool) -> usize {
         let old: Vec<Cursor> = self
             .entries
             .iter()
-            .filter(|(_, entry)| is_old(entry))
+            .filter(|(cursor, entry)| is_old(**cursor, entry))
             .map(|(cursor, _)| *cursor)
             .take(most)
             .collect();

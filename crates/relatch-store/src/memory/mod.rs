@@ -5,6 +5,7 @@
 mod accounts;
 mod keys;
 mod log;
+mod outbox;
 mod sessions;
 mod sweep;
 mod tables;

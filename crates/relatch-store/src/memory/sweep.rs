@@ -1,7 +1,7 @@
 //! The sweep in memory: some sessions further at each batch, round and round.
 
 use crate::memory::tables::Tables;
-use crate::{SweepOrder, Swept};
+use crate::{Cursor, SweepOrder, Swept, UNREAD_KEPT};
 use relatch_core::{Session, Standing, State};
 use relatch_token::{SessionId, Timestamp, UserId};
 use std::ops::Bound;
@@ -10,8 +10,8 @@ impl Tables {
     pub(super) fn sweep(&mut self, order: &SweepOrder) -> Swept {
         let most = order.rows_max.max(1);
         let (sessions, is_end) = self.sweep_sessions(order.dead_before, most);
-        let events = self.events.drop_old(most, |event| event.at < order.events_before);
-        let feed = self.feed.drop_old(most, |item| item.at < order.feed_before);
+        let events = self.sweep_events(order.events_before, most);
+        let feed = self.feed.drop_old(most, |_, item| item.at < order.feed_before);
         let links = self.sweep_links(order.now, most);
         let users = self.sweep_users(order.events_before, most);
         Swept {
@@ -22,6 +22,14 @@ impl Tables {
             users: users as u64,
             is_round_done: is_end && [events, feed, links, users].iter().all(|left| *left < most),
         }
+    }
+
+    /// What a follower has not read stays longer.
+    fn sweep_events(&mut self, before: Timestamp, most: usize) -> usize {
+        let read = self.marks.values().min().copied().unwrap_or(Cursor(u64::MAX));
+        self.events.drop_old(most, |cursor, event| {
+            event.at < if cursor <= read { before } else { before - UNREAD_KEPT }
+        })
     }
 
     /// Looks at the next `most` sessions; answers how many left, and whether those were the last of the round.

@@ -3,7 +3,8 @@
 use crate::memory::log::Log;
 use crate::memory::undo::Moves;
 use crate::{
-    ApiKey, FeedSubject, Link, NewEvent, OauthClient, PasswordHash, SigningKeyRecord, User, UserKey,
+    ApiKey, Cursor, Delivery, FeedSubject, Link, NewEvent, OauthClient, PasswordHash, SigningKeyRecord, User,
+    UserKey,
 };
 use relatch_core::Session;
 use relatch_token::{ClientId, SessionId, Timestamp, UserId};
@@ -28,6 +29,9 @@ pub(super) struct Tables {
     pub(super) clients: BTreeMap<ClientId, OauthClient>,
     pub(super) events: Log<NewEvent>,
     pub(super) feed: Log<FeedItem>,
+    /// Deliveries in the order in which they were queued.
+    pub(super) outbox: Vec<Delivery>,
+    pub(super) marks: BTreeMap<String, Cursor>,
     /// The last session that the sweep looked at.
     pub(super) swept_to: Option<SessionId>,
     /// The moves of heads that a crash could still undo.
