@@ -110,6 +110,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/sessions/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a session
+         * @description Its story from login to end: what happened, from where, what the rule said, and what an operator can do.
+         *     Told as long as its row or an event of it is kept, so of dead sessions too.
+         */
+        get: operations["get_admin_sessions_id_explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/users": {
         parameters: {
             query?: never;
@@ -193,7 +214,7 @@ export interface paths {
          * @description `type` is one of `signed_up`, `login`, `login_failed`, `session_opened`, `logout`, `logout_all`,
          *     `session_revoked`, `refresh_reuse`, `session_healed`, `session_in_doubt`, `password_changed`,
          *     `password_reset_requested`, `password_reset`, `password_upgraded`, `email_verified`, `user_disabled`,
-         *     `user_enabled`, `email_change_requested`, `email_changed`, `user_deleted`.
+         *     `user_enabled`, `email_change_requested`, `email_changed`, `user_deleted`, `refresh_refused`.
          */
         get: operations["get_auth_events"];
         put?: never;
@@ -649,6 +670,44 @@ export interface components {
             events: components["schemas"]["Event"][];
             /** @description The `cursor` of the next page; none on the last. */
             next_cursor?: string | null;
+        };
+        /** @description The story of a session. */
+        Explanation: {
+            /** @description Whether the story begins earlier than the first line: only the newest thousand events are told. */
+            is_cut: boolean;
+            /** @description Whether it may still be used. */
+            is_live: boolean;
+            /** @description The session. */
+            session_id: string;
+            /** @description How it stands now, as a sentence. */
+            state: string;
+            /** @description What happened, the oldest first. */
+            timeline: components["schemas"]["ExplanationLine"][];
+            /** @description Whose it is or was. */
+            user_id: string;
+        };
+        /** @description One line of the story of a session. */
+        ExplanationLine: {
+            /** @description What an operator can do. */
+            advice?: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description On which device. */
+            device_name?: string | null;
+            /** @description From which address. */
+            ip?: string | null;
+            /** @description What happened, and what the rule said. */
+            text: string;
+            /**
+             * @description The word for it: the `type` of an event, or `refreshed`, `expired`, `ended_with_all`.
+             * @example refresh_reuse
+             */
+            type: string;
+            /** @description By which browser or app. */
+            user_agent?: string | null;
         };
         /** @description One revocation. */
         FeedEntry: {
@@ -1620,6 +1679,101 @@ export interface operations {
                 };
             };
             /** @description There is no such live session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The head is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server made a mistake. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was decided; try again as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_sessions_id_explain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's `id`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The story, the oldest line first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description The request can't be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Token or key is missing or not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key lacks the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Neither a row nor an event of such a session is left. */
             404: {
                 headers: {
                     [name: string]: unknown;

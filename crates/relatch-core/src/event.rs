@@ -43,11 +43,13 @@ pub enum EventKind {
     EmailChanged,
     /// The account was deleted.
     UserDeleted,
+    /// A genuine refresh token was refused without consequence for its session; the event names the rule.
+    RefreshRefused,
 }
 
 impl EventKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::SignedUp,
         Self::Login,
         Self::LoginFailed,
@@ -68,6 +70,7 @@ impl EventKind {
         Self::EmailChangeRequested,
         Self::EmailChanged,
         Self::UserDeleted,
+        Self::RefreshRefused,
     ];
 
     /// The word for it on the wire.
@@ -93,6 +96,7 @@ impl EventKind {
             Self::EmailChangeRequested => "email_change_requested",
             Self::EmailChanged => "email_changed",
             Self::UserDeleted => "user_deleted",
+            Self::RefreshRefused => "refresh_refused",
         }
     }
 

@@ -10,6 +10,7 @@ mod lifetime;
 mod logout;
 mod place;
 mod refresh;
+mod rule;
 mod session;
 
 pub use event::EventKind;
@@ -19,6 +20,7 @@ pub use place::{Evidence, HEAL_GENERATIONS_MAX, SIBLING_WINDOWS, Verdict, place}
 pub use refresh::{
     Child, Policy, Presentation, RefreshDecision, Refusal, ReuseScope, Windows, check_binding, refresh,
 };
+pub use rule::Rule;
 pub use session::{
     Authentication, Ended, Epoch, Head, Origin, Revocation, RevokeReason, Session, Standing, State,
     Transport, Update, Version,

@@ -8,7 +8,7 @@ use crate::config::{self, Config, ConfigError, Identity, OnReuse, SigningAlgorit
 use crate::environment::Entropy;
 use crate::http::pages::Look;
 use crate::keys::{Algorithm, KeyPolicy, RsaSize, SigningKeys};
-use crate::limits::{LoginLimits, MailLimits, RefreshLimits};
+use crate::limits::{LoginLimits, MailLimits, RefreshLimits, RefusalNotes};
 use crate::mail::{DevMailbox, Mailer, NoMail, PickupFolder};
 use crate::password::{PasswordCost, PasswordRules, Passwords};
 use crate::sessions::{LifetimePolicy, Sessions, SessionsParts, Surroundings};
@@ -74,6 +74,7 @@ impl App {
                 config.limits.tracked_max,
                 &*entropy,
             )),
+            refusal_notes: Some(Arc::new(RefusalNotes::new(config.limits.tracked_max, &*entropy))),
             surroundings: surroundings.clone(),
         });
         let passwords = Passwords::start(

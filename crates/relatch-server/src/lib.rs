@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clients;
 pub mod config;
 pub mod device;
+mod device_name;
 pub mod email;
 pub mod environment;
 pub mod http;

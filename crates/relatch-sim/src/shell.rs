@@ -146,6 +146,8 @@ impl Shell {
             policy: self.policy,
             lifetimes: LIFETIMES,
             limits: Arc::clone(&self.limits),
+            // A refusal writes nothing to its session, which is what is judged here; the note of it is an event.
+            refusal_notes: None,
             surroundings: self.surroundings.clone(),
         })
     }
@@ -347,7 +349,9 @@ fn served(tokens: relatch_server::sessions::Tokens) -> Answer {
 
 fn why(refusal: RefreshRefusal) -> Why {
     match refusal {
-        RefreshRefusal::Invalid | RefreshRefusal::TooMany { .. } => Why::Invalid,
+        RefreshRefusal::Invalid | RefreshRefusal::WrongDoor(_) | RefreshRefusal::TooMany { .. } => {
+            Why::Invalid
+        }
         RefreshRefusal::WrongDevice => Why::WrongDevice,
         RefreshRefusal::Expired(_) => Why::Expired,
         RefreshRefusal::Revoked(_) => Why::Revoked,

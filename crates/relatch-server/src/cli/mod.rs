@@ -188,6 +188,11 @@ pub(crate) enum SessionsCommand {
         /// `ses_…`
         session: String,
     },
+    /// Tell the story of a session, from login to end: what happened, what the rule said, what you can do
+    Explain {
+        /// `ses_…`
+        session: String,
+    },
     /// End a session
     End {
         /// `ses_…`

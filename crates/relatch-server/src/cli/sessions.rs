@@ -1,4 +1,4 @@
-//! `relatch sessions`: list, show, end.
+//! `relatch sessions`: list, show, explain, end.
 
 use super::print::{line, table};
 use super::workshop::{BY_OPERATOR, Workshop};
@@ -20,6 +20,7 @@ pub(crate) fn run(common: &Common, command: SessionsCommand, open_store: &OpenSt
             Ok(())
         }
         SessionsCommand::Show { session } => show(&workshop, session.parse()?),
+        SessionsCommand::Explain { session } => explain(&workshop, session.parse()?),
         SessionsCommand::End { session } => {
             let end = EndOne {
                 session_id: session.parse()?,
@@ -73,6 +74,27 @@ fn show(workshop: &Workshop, id: SessionId) -> anyhow::Result<()> {
         .collect();
     line("");
     table(["AT", "EVENT", "FROM", "REASON"], &rows);
+    Ok(())
+}
+
+fn explain(workshop: &Workshop, id: SessionId) -> anyhow::Result<()> {
+    let Some(story) = workshop.runtime.block_on(workshop.app.sessions.explain(id))? else {
+        anyhow::bail!(
+            "there is no session `{id}`; dead ones and their events leave after a while (`store.sweep`)"
+        );
+    };
+    line(format!("{} of {}", story.session_id, story.user_id));
+    line(&story.state);
+    line("");
+    if story.is_cut {
+        line("(older events are left out)");
+    }
+    for told in &story.lines {
+        line(format!("{}  {}", rfc3339(told.at), told.says));
+        if let Some(advice) = &told.advice {
+            line(format!("                      What to do: {advice}"));
+        }
+    }
     Ok(())
 }
 

@@ -9,13 +9,14 @@ use super::site::{Shared, Site};
 use super::token_answer::hand_out;
 use super::views::TokenAnswer;
 use crate::device::DeviceCookie;
-use crate::sessions::{Door, RefreshRefusal, RefreshRequest};
+use crate::sessions::{Door, RefreshRefusal, RefreshRequest, reason_in_words};
+use crate::wire_time::rfc3339;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::SET_COOKIE;
-use relatch_core::{Ended, Transport};
-use relatch_token::{SealedToken, Secret};
+use relatch_core::Transport;
+use relatch_token::{SealedToken, Secret, SessionId};
 
 body! {
     /// A refresh token, in the body transport; nothing, in the cookie transport.
@@ -50,7 +51,7 @@ pub(super) async fn refresh(
 ) -> Answer<Response> {
     match caller.presented(body.refresh_token)? {
         Presented::Body(text) => {
-            let token = parse(&site, &text).ok_or_else(|| refused(RefreshRefusal::Invalid))?;
+            let token = parse(&site, &text).ok_or_else(|| Problem::new(&code::INVALID_TOKEN))?;
             let door = Door { transport: Transport::Body, client_id: None, device: None };
             exchange(&site, &caller, token, door, attempt_id).await
         }
@@ -74,7 +75,7 @@ async fn exchange(
     let request = RefreshRequest { token, door, attempt_id, origin: caller.origin(None) };
     match site.app.sessions.refresh(&request).await? {
         Ok(tokens) => Ok(hand_out(StatusCode::OK, &tokens, None, site.now())),
-        Err(refusal) => Err(refused(refusal)),
+        Err(refusal) => Err(refused(refusal, request.token.session_id())),
     }
 }
 
@@ -90,7 +91,7 @@ pub(super) async fn from_cookies(site: &Site, caller: &Caller) -> Answer<(Sealed
     let door =
         Door { transport: Transport::Cookie, client_id: None, device: device.map(|device| device.hash()) };
     if let [only] = caller.cookies.refresh.as_slice() {
-        let token = parse(site, only).ok_or_else(|| refused(RefreshRefusal::Invalid))?;
+        let token = parse(site, only).ok_or_else(|| Problem::new(&code::INVALID_TOKEN))?;
         return Ok((token, door));
     }
     let candidates = caller.cookies.refresh.iter().filter_map(|text| parse(site, text)).collect();
@@ -104,28 +105,37 @@ pub(super) fn parse(site: &Site, text: &Secret<String>) -> Option<SealedToken> {
     SealedToken::parse(text.expose(), site.app.sessions.ring()).ok()
 }
 
-fn refused(refusal: RefreshRefusal) -> Problem {
+/// The problem that tells the holder of a genuine token which rule refused it. It names no address and no
+/// device: the holder may be the thief.
+fn refused(refusal: RefreshRefusal, session_id: SessionId) -> Problem {
     let code: &'static Code = match refusal {
-        RefreshRefusal::Invalid => &code::INVALID_TOKEN,
+        RefreshRefusal::Invalid | RefreshRefusal::WrongDoor(_) => &code::INVALID_TOKEN,
         RefreshRefusal::WrongDevice => &code::DEVICE_MISMATCH,
-        RefreshRefusal::Expired(ended) => {
-            let problem = Problem::new(&code::SESSION_EXPIRED);
-            let reason = match ended {
-                Some(Ended::Idle) => "idle",
-                Some(Ended::TooOld) => "too_old",
-                Some(Ended::Revoked(_)) | None => return problem,
-            };
-            return problem.member("reason", reason.into());
-        }
-        RefreshRefusal::Revoked(revocation) => {
-            return Problem::new(&code::SESSION_REVOKED).member("reason", revocation.reason.as_str().into());
-        }
+        RefreshRefusal::Expired(_) => &code::SESSION_EXPIRED,
+        RefreshRefusal::Revoked(_) => &code::SESSION_REVOKED,
         RefreshRefusal::Reused(_) => &code::TOKEN_REUSED,
-        RefreshRefusal::TooMany { retry_after } => {
-            return Problem::new(&code::TOO_MANY_REFRESHES).retry_after(retry_after);
-        }
+        RefreshRefusal::TooMany { .. } => &code::TOO_MANY_REFRESHES,
     };
-    Problem::new(code)
+    let Some(rule) = refusal.rule() else { return Problem::new(code) };
+    let clause = match refusal {
+        RefreshRefusal::Revoked(revocation) => {
+            format!("{}, at {}", reason_in_words(revocation.reason), rfc3339(revocation.at))
+        }
+        _ => rule.says().to_owned(),
+    };
+    let detail = format!(
+        "Refused by the rule `{}`: {clause}. {} (`relatch sessions explain {session_id}` tells operators the \
+         whole story.)",
+        rule.as_str(),
+        code.advice
+    );
+    let problem = Problem::new(code).detail(detail).member("rule", rule.as_str().into());
+    match refusal {
+        RefreshRefusal::Revoked(revocation) => problem.member("reason", revocation.reason.as_str().into()),
+        RefreshRefusal::Expired(_) => problem.member("reason", rule.as_str().into()),
+        RefreshRefusal::TooMany { retry_after } => problem.retry_after(retry_after),
+        _ => problem,
+    }
 }
 
 /// A 401 says that the cookie is worth nothing any more. Any other answer leaves the cookies alone.

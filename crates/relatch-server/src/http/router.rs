@@ -71,6 +71,7 @@ pub(super) fn table() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(jwks::jwks))
         .routes(routes!(admin::sessions::open, admin::sessions::list))
         .routes(routes!(admin::sessions::end))
+        .routes(routes!(admin::sessions::explain))
         .routes(routes!(admin::users::list))
         .routes(routes!(admin::users::logout_all))
         .routes(routes!(admin::users::disable))

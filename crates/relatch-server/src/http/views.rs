@@ -1,6 +1,6 @@
 //! Users, sessions and events as they appear on the wire.
 
-use crate::sessions::{Sessions, Tokens};
+use crate::sessions::{Explanation, Line, Sessions, Tokens};
 use crate::wire_time::rfc3339;
 use relatch_core::Session;
 use relatch_store::{Event, User};
@@ -179,6 +179,74 @@ impl TokenAnswer {
             refresh_in: tokens.refresh_in.0,
             user: UserView::of(&tokens.user),
             refresh_token: is_body.then(|| tokens.refresh_token.expose().clone()),
+        }
+    }
+}
+
+/// The story of a session.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Explanation)]
+pub struct ExplanationView {
+    /// The session.
+    session_id: String,
+    /// Whose it is or was.
+    user_id: String,
+    /// Whether it may still be used.
+    is_live: bool,
+    /// How it stands now, as a sentence.
+    state: String,
+    /// What happened, the oldest first.
+    timeline: Vec<LineView>,
+    /// Whether the story begins earlier than the first line: only the newest thousand events are told.
+    is_cut: bool,
+}
+
+/// One line of the story of a session.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExplanationLine)]
+pub struct LineView {
+    /// When.
+    #[schema(format = "date-time")]
+    at: String,
+    /// The word for it: the `type` of an event, or `refreshed`, `expired`, `ended_with_all`.
+    #[schema(example = "refresh_reuse")]
+    r#type: String,
+    /// From which address.
+    ip: Option<String>,
+    /// By which browser or app.
+    user_agent: Option<String>,
+    /// On which device.
+    device_name: Option<String>,
+    /// What happened, and what the rule said.
+    text: String,
+    /// What an operator can do.
+    advice: Option<String>,
+}
+
+impl ExplanationView {
+    /// The story.
+    pub fn of(story: &Explanation) -> Self {
+        Self {
+            session_id: story.session_id.to_string(),
+            user_id: story.user_id.to_string(),
+            is_live: story.is_live,
+            state: story.state.clone(),
+            timeline: story.lines.iter().map(LineView::of).collect(),
+            is_cut: story.is_cut,
+        }
+    }
+}
+
+impl LineView {
+    fn of(line: &Line) -> Self {
+        Self {
+            at: rfc3339(line.at),
+            r#type: line.kind.to_owned(),
+            ip: line.origin.ip.map(|ip| ip.to_string()),
+            user_agent: line.origin.user_agent.clone(),
+            device_name: line.origin.device_name.clone(),
+            text: line.says.clone(),
+            advice: line.advice.clone(),
         }
     }
 }

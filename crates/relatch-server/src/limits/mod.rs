@@ -5,6 +5,7 @@
 //! | [`LoginLimits`] | account and address; apart from both, account and known device | login answers 429 |
 //! | [`MailLimits`] | address; account | sign-up answers 429; no mail is sent |
 //! | [`RefreshLimits`] | session, never address | refresh answers 429 |
+//! | [`RefusalNotes`] | session and rule | a refused refresh leaves no event |
 //!
 //! Counts live in this process: they begin anew with it, and every node counts for itself.
 
@@ -12,9 +13,11 @@ mod limiter;
 mod login;
 mod mail;
 mod network;
+mod notes;
 mod refresh;
 
 pub use limiter::{Limited, Limiter, Quota};
 pub use login::LoginLimits;
 pub use mail::MailLimits;
+pub use notes::RefusalNotes;
 pub use refresh::RefreshLimits;

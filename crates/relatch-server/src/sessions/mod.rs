@@ -6,6 +6,7 @@
 mod bearer;
 mod choose;
 mod end;
+mod explain;
 mod inspect;
 mod open;
 mod peek;
@@ -13,13 +14,15 @@ mod refresh;
 
 pub use bearer::{Bearer, BearerProblem};
 pub use end::{EndAll, EndOne};
+pub(crate) use explain::reason_in_words;
+pub use explain::{Explanation, Line};
 pub use inspect::Inspection;
 pub use open::{LifetimePolicy, Opening};
 pub use peek::Peek;
 pub use refresh::{RefreshRefusal, RefreshRequest};
 
 use crate::environment::{Clock, Entropy, EntropyExt};
-use crate::limits::RefreshLimits;
+use crate::limits::{RefreshLimits, RefusalNotes};
 use crate::password::Busy;
 use crate::tokens::AccessTokens;
 use relatch_core::{Child, Origin, Policy, Presentation, Session, Transport, refresh_in};
@@ -114,6 +117,7 @@ pub struct Sessions {
     policy: Policy,
     lifetimes: LifetimePolicy,
     limits: Arc<RefreshLimits>,
+    refusal_notes: Option<Arc<RefusalNotes>>,
     surroundings: Surroundings,
 }
 
@@ -131,6 +135,8 @@ pub struct SessionsParts {
     pub lifetimes: LifetimePolicy,
     /// How often one session may refresh.
     pub limits: Arc<RefreshLimits>,
+    /// How many refusals of one session are written into its history; without it, none is.
+    pub refusal_notes: Option<Arc<RefusalNotes>>,
     /// Time and randomness.
     pub surroundings: Surroundings,
 }
@@ -138,8 +144,9 @@ pub struct SessionsParts {
 impl Sessions {
     /// The room, furnished.
     pub fn new(parts: SessionsParts) -> Self {
-        let SessionsParts { store, ring, access, policy, lifetimes, limits, surroundings } = parts;
-        Self { store, ring, access, policy, lifetimes, limits, surroundings }
+        let SessionsParts { store, ring, access, policy, lifetimes, limits, refusal_notes, surroundings } =
+            parts;
+        Self { store, ring, access, policy, lifetimes, limits, refusal_notes, surroundings }
     }
 
     /// The keys that seal refresh tokens: whoever reads a presented token needs them.

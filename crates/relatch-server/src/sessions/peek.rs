@@ -3,7 +3,7 @@
 use super::{Door, Doubt, Sessions};
 use relatch_core::{Ended, Verdict, place};
 use relatch_store::Loaded;
-use relatch_token::SealedToken;
+use relatch_token::{SealedToken, SessionId};
 
 /// What a refresh token would open if it were presented now.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub enum Peek {
     /// A live session.
     Live(Box<Loaded>),
     /// A session that has ended, and why.
-    Ended(Ended),
+    Ended(SessionId, Ended),
     /// Nothing that concerns the holder: no token of ours, bound to another device, or superseded.
     ///
     /// A superseded one ends its session when it is presented, and not before: whoever lost an answer may still
@@ -29,7 +29,7 @@ impl Sessions {
         let Some((loaded, token)) = self.bound(sealed, door).await? else { return Ok(Peek::Nothing) };
         let now = self.now();
         if let Err(ended) = loaded.session.check(&loaded.user.standing, now) {
-            return Ok(Peek::Ended(ended));
+            return Ok(Peek::Ended(loaded.session.id, ended));
         }
         let window = self.policy.reuse_window.of(loaded.session.transport);
         match place(&loaded.session.head, &token, None, window, now) {

@@ -3,8 +3,8 @@
 use super::{COMMIT_TRIES_MAX, Door, Doubt, Sessions, Tokens};
 use metrics::counter;
 use relatch_core::{
-    Ended, EventKind, Evidence, Origin, RefreshDecision, Refusal, ReuseScope, Revocation, RevokeReason,
-    check_binding, refresh,
+    Ended, EventKind, Evidence, Origin, RefreshDecision, Refusal, ReuseScope, Revocation, RevokeReason, Rule,
+    Session, check_binding, refresh,
 };
 use relatch_store::{Change, Commit, Loaded, SubjectChange, SubjectEnd};
 use relatch_token::{SealedToken, Seconds, Timestamp};
@@ -25,8 +25,10 @@ pub struct RefreshRequest {
 /// Why a refresh is refused: for good, where the answer is 401.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshRefusal {
-    /// Not a token of ours, or not for this door.
+    /// Not a token of ours.
     Invalid,
+    /// A token of ours, but not for this door: the rule says whether by transport or by client.
+    WrongDoor(Rule),
     /// The device cookie is missing or another's.
     WrongDevice,
     /// The session's time is over. `Idle` and `TooOld`, or `None` where its row has left already.
@@ -50,7 +52,31 @@ impl Sessions {
     pub async fn refresh(&self, request: &RefreshRequest) -> Result<Result<Tokens, RefreshRefusal>, Doubt> {
         let outcome = self.decide_until_committed(request).await;
         counter!("relatch_refreshes_total", "verdict" => verdict_word(&outcome)).increment(1);
-        outcome.map(|served| served.map(|(tokens, _)| tokens))
+        match outcome? {
+            Ok((tokens, _)) => Ok(Ok(tokens)),
+            Err(refused) => {
+                self.note(&refused, &request.origin).await;
+                Ok(Err(refused.refusal))
+            }
+        }
+    }
+
+    /// Leaves an event of a refusal in the session's history, while there is room for it. The refusal stands
+    /// whether or not it could be noted.
+    async fn note(&self, refused: &Refused, origin: &Origin) {
+        let (Some(notes), Some(session), Some(rule)) =
+            (&self.refusal_notes, &refused.session, refused.refusal.rule())
+        else {
+            return;
+        };
+        let now = self.now();
+        if !notes.has_room(session.id, rule, now) {
+            return;
+        }
+        let event = self.event(EventKind::RefreshRefused, session, origin, Some(rule.as_str()), now);
+        if let Err(error) = self.store.record(event).await {
+            tracing::warn!(%error, session_id = %session.id, rule = rule.as_str(), "a refusal was not noted");
+        }
     }
 
     async fn decide_until_committed(&self, request: &RefreshRequest) -> Outcome {
@@ -58,10 +84,10 @@ impl Sessions {
         for _ in 0..COMMIT_TRIES_MAX {
             let Some(loaded) = self.store.load(session_id).await? else {
                 // The edge tag was right, so it was a session of ours, and its row has been swept away.
-                return Ok(Err(RefreshRefusal::Expired(None)));
+                return Ok(Err(RefreshRefusal::Expired(None).unnoted()));
             };
             let Ok(token) = request.token.clone().open(&self.ring, &loaded.session.secret) else {
-                return Ok(Err(RefreshRefusal::Invalid));
+                return Ok(Err(RefreshRefusal::Invalid.unnoted()));
             };
             let presented = request.door.presenting(token);
             let now = self.now();
@@ -70,7 +96,8 @@ impl Sessions {
             if check_binding(&loaded.session, &presented).is_ok()
                 && let Err(limited) = self.limits.check(session_id, now)
             {
-                return Ok(Err(RefreshRefusal::TooMany { retry_after: limited.retry_after }));
+                let refusal = RefreshRefusal::TooMany { retry_after: limited.retry_after };
+                return Ok(Err(refusal.of(loaded.session)));
             }
             let attempt = request.attempt_id.as_deref().and_then(|id| {
                 let keys = self.ring.session(self.ring.current_id(), &loaded.session.secret)?;
@@ -92,7 +119,7 @@ impl Sessions {
         loaded: Loaded,
         origin: &Origin,
         now: Timestamp,
-    ) -> Result<Option<Result<(Tokens, &'static str), RefreshRefusal>>, Doubt> {
+    ) -> Result<Option<Result<(Tokens, &'static str), Refused>>, Doubt> {
         let Loaded { mut session, user } = loaded;
         match decision {
             RefreshDecision::Answer { child, repeat } => {
@@ -137,9 +164,10 @@ impl Sessions {
                         self.store.revoke_subject(end).await? != SubjectEnd::Conflict
                     }
                 };
-                Ok(is_done.then_some(Err(RefreshRefusal::Reused(evidence))))
+                // Its event was written with it.
+                Ok(is_done.then_some(Err(RefreshRefusal::Reused(evidence).unnoted())))
             }
-            RefreshDecision::Refuse(refusal) => Ok(Some(Err(refusal.into()))),
+            RefreshDecision::Refuse(refusal) => Ok(Some(Err(RefreshRefusal::from(refusal).of(session)))),
             RefreshDecision::InDoubt { lost } => {
                 let reason = format!("{lost} generations");
                 let event = self.event(EventKind::SessionInDoubt, &session, origin, Some(&reason), now);
@@ -151,12 +179,42 @@ impl Sessions {
     }
 }
 
-type Outcome = Result<Result<(Tokens, &'static str), RefreshRefusal>, Doubt>;
+type Outcome = Result<Result<(Tokens, &'static str), Refused>, Doubt>;
+
+/// A refusal, and the session whose history it belongs into.
+struct Refused {
+    refusal: RefreshRefusal,
+    session: Option<Box<Session>>,
+}
+
+impl RefreshRefusal {
+    /// The rule that refused a genuine token; none where the token was not genuine, or its session is forgotten.
+    pub fn rule(&self) -> Option<Rule> {
+        match *self {
+            Self::Invalid | Self::Expired(None) => None,
+            Self::WrongDoor(rule) => Some(rule),
+            Self::WrongDevice => Some(Rule::WrongDevice),
+            Self::Expired(Some(Ended::Idle)) => Some(Rule::Idle),
+            Self::Expired(Some(Ended::TooOld)) => Some(Rule::TooOld),
+            Self::Expired(Some(Ended::Revoked(_))) | Self::Revoked(_) => Some(Rule::Ended),
+            Self::Reused(evidence) => Some(Rule::Reuse(evidence)),
+            Self::TooMany { .. } => Some(Rule::TooMany),
+        }
+    }
+
+    fn unnoted(self) -> Refused {
+        Refused { refusal: self, session: None }
+    }
+
+    fn of(self, session: Session) -> Refused {
+        Refused { refusal: self, session: Some(Box::new(session)) }
+    }
+}
 
 impl From<Refusal> for RefreshRefusal {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::WrongTransport | Refusal::WrongClient => Self::Invalid,
+            Refusal::WrongTransport | Refusal::WrongClient => Self::WrongDoor(refusal.into()),
             Refusal::WrongDevice => Self::WrongDevice,
             Refusal::Ended(Ended::Revoked(revocation)) => Self::Revoked(revocation),
             Refusal::Ended(ended) => Self::Expired(Some(ended)),
@@ -167,12 +225,14 @@ impl From<Refusal> for RefreshRefusal {
 fn verdict_word(outcome: &Outcome) -> &'static str {
     match outcome {
         Ok(Ok((_, word))) => word,
-        Ok(Err(RefreshRefusal::Invalid)) => "invalid",
-        Ok(Err(RefreshRefusal::WrongDevice)) => "wrong_device",
-        Ok(Err(RefreshRefusal::Expired(_))) => "expired",
-        Ok(Err(RefreshRefusal::Revoked(_))) => "revoked",
-        Ok(Err(RefreshRefusal::Reused(_))) => "reuse",
-        Ok(Err(RefreshRefusal::TooMany { .. })) => "limited",
+        Ok(Err(refused)) => match refused.refusal {
+            RefreshRefusal::Invalid | RefreshRefusal::WrongDoor(_) => "invalid",
+            RefreshRefusal::WrongDevice => "wrong_device",
+            RefreshRefusal::Expired(_) => "expired",
+            RefreshRefusal::Revoked(_) => "revoked",
+            RefreshRefusal::Reused(_) => "reuse",
+            RefreshRefusal::TooMany { .. } => "limited",
+        },
         Err(_) => "doubt",
     }
 }

@@ -139,3 +139,29 @@ fn a_session_is_listed_shown_and_ended() {
     assert!(!folder.ask(&["sessions", "list", "ada@example.com"]).contains(session));
     folder.run(&["sessions", "end", session]).assert_refused(&["there is no live session"]);
 }
+
+#[test]
+fn a_theft_is_told_to_the_operator_as_a_story() {
+    let folder = Folder::new();
+    folder.make("ada@example.com");
+    let server = folder.serve(&["sessions.reuse_window_body_seconds=0"]);
+    let pair = server.log_in("ada@example.com").1;
+    let session = pair["session_id"].as_str().unwrap();
+    assert_eq!(server.refresh(&pair).0, 200);
+    let (status, reused) = server.refresh(&pair);
+    assert_eq!((status, reused["rule"].as_str()), (401, Some("exchanged_before")));
+    assert_eq!(server.refresh(&pair).1["code"], "session_revoked");
+    let story = folder.ask(&["sessions", "explain", session]);
+    let at = |words: &str| story.find(words).unwrap_or_else(|| panic!("no `{words}` in {story}"));
+    let order = [
+        at("It has ended: a superseded refresh token was presented"),
+        at("The session began with a login from 127.0.0.1"),
+        at("generation 1 became the newest token"),
+        at("A superseded token was presented from 127.0.0.1"),
+        at("What to do: Ask the person"),
+        at("was refused, and changed nothing: the session had been ended before"),
+    ];
+    assert!(order.is_sorted(), "{story}");
+    let nobody = folder.run(&["sessions", "explain", "ses_AAAAAAAAAAAAAAAAAAAAAA"]);
+    nobody.assert_refused(&["there is no session `ses_AAAAAAAAAAAAAAAAAAAAAA`"]);
+}

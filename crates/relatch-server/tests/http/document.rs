@@ -24,6 +24,7 @@ async fn the_document_describes_every_route_of_the_contract() {
     GET /.well-known/openid-configuration
     GET /admin/events
     GET /admin/sessions
+    GET /admin/sessions/{id}/explain
     GET /admin/users
     GET /auth/events
     GET /auth/me

@@ -13,6 +13,7 @@ mod dev;
 mod document;
 mod edge;
 mod events;
+mod explain;
 mod feed;
 mod login;
 mod logout;

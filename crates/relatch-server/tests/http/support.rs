@@ -173,6 +173,7 @@ impl Server {
             cookies: BTreeMap::new(),
             origin: Some(self.url.clone()),
             access_token: None,
+            place: None,
         }
     }
 
@@ -228,6 +229,13 @@ pub struct Actor {
     pub cookies: BTreeMap<String, String>,
     pub origin: Option<String>,
     pub access_token: Option<String>,
+    /// From which address and by which browser, at a server that trusts its proxy ([`behind_proxy`]).
+    pub place: Option<(&'static str, &'static str)>,
+}
+
+/// Lets a server believe what [`Actor::place`] says.
+pub fn behind_proxy(config: &mut Config) {
+    config.server.trusted_proxies = vec![serde_json::from_value(json!("127.0.0.0/8")).unwrap()];
 }
 
 impl Actor {
@@ -238,6 +246,9 @@ impl Actor {
         }
         if let Some(token) = &self.access_token {
             request = request.bearer_auth(token);
+        }
+        if let Some((ip, user_agent)) = self.place {
+            request = request.header("x-forwarded-for", ip).header("user-agent", user_agent);
         }
         let sent = |name: &str| name != REFRESH || path.starts_with("/auth");
         let cookies: Vec<String> = self
@@ -410,6 +421,9 @@ fn hide(value: &mut Value) {
         _ => {}
     }
 }
+
+/// What a Firefox on Linux calls itself.
+pub const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
 
 /// Half a minute: the reuse window of the cookie transport.
 pub const WINDOW: i64 = 30;

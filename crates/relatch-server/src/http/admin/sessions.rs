@@ -12,7 +12,7 @@ use crate::http::problem::{Answer, FieldError, Problem};
 use crate::http::session_list::SessionsAnswer;
 use crate::http::site::{Shared, Site};
 use crate::http::token_answer::hand_out;
-use crate::http::views::{SessionView, TokenAnswer};
+use crate::http::views::{ExplanationView, SessionView, TokenAnswer};
 use crate::sessions::{EndOne, Opening};
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -138,6 +138,29 @@ pub(in crate::http) async fn end(
     } else {
         Err(Problem::new(&code::NOT_FOUND))
     }
+}
+
+/// Explain a session
+///
+/// Its story from login to end: what happened, from where, what the rule said, and what an operator can do.
+/// Told as long as its row or an event of it is kept, so of dead sessions too.
+#[utoipa::path(
+    get, path = "/admin/sessions/{id}/explain", tag = "Server to server", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The session's `id`.")),
+    responses(
+        (status = 200, description = "The story, the oldest line first.", body = ExplanationView),
+        (status = 404, description = "Neither a row nor an event of such a session is left."),
+    ),
+)]
+pub(in crate::http) async fn explain(
+    State(site): Shared,
+    _: KeyFor<Sessions>,
+    Path(id): Path<String>,
+) -> Answer<axum::Json<ExplanationView>> {
+    let missing = || Problem::new(&code::NOT_FOUND);
+    let session_id = id.parse().map_err(|_| missing())?;
+    let story = site.app.sessions.explain(session_id).await?.ok_or_else(missing)?;
+    Ok(axum::Json(ExplanationView::of(&story)))
 }
 
 async fn find_or_make(site: &Site, body: &OpenSessionBody, by: &str) -> Answer<User> {

@@ -1,9 +1,9 @@
 //! The account: the devices on which somebody is logged in, and the ways to log them out.
 
-use super::device_name;
 use super::posted::Posted;
 use super::texts::fill;
 use super::visit::{Visit, Visiting, go};
+use crate::device_name;
 use crate::http::cookies;
 use crate::http::logout::{self, end_sessions_of_cookies};
 use crate::http::problem::Answer;

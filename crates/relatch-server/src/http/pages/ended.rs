@@ -1,5 +1,6 @@
 //! Why the session ended, and what to do now.
 
+use super::account::When;
 use super::login::already;
 use super::texts::Texts;
 use super::visit::{Visit, Visiting, Who};
@@ -8,19 +9,44 @@ use askama::Template;
 use axum::Extension;
 use axum::response::Response;
 use http::StatusCode;
-use relatch_core::{Ended, RevokeReason};
+use relatch_core::{Ended, EventKind, RevokeReason, Rule};
+use relatch_store::EventFilter;
+use relatch_token::SessionId;
 
 /// The reason is that of the session's own row, where a cookie still tells which session it was; otherwise the one
 /// that the address names, of a closed list.
 pub(super) async fn show(Extension(visit): Visiting) -> Answer<Response> {
     let named = visit.asked("reason").and_then(Reason::named);
-    let reason = match visit.who().await? {
+    let (reason, session) = match visit.who().await? {
         Who::Unclear => return Ok(visit.reload()),
         Who::Somebody(loaded) => return Ok(already(&visit, &loaded.user)),
-        Who::Ended(ended) => Reason::Ended(ended),
-        Who::Nobody => named.unwrap_or(Reason::Unknown),
+        Who::Ended(id, ended) => (Reason::Ended(ended), Some(id)),
+        Who::Nobody => (named.unwrap_or(Reason::Unknown), None),
     };
-    Ok(visit.show(StatusCode::OK, &Page::of(&visit, reason)))
+    let proof = match session.filter(|_| reason.is_theft()) {
+        Some(id) => proof_of(&visit, id).await?,
+        None => None,
+    };
+    Ok(visit.show(StatusCode::OK, &Page::of(&visit, reason, proof)))
+}
+
+/// When the copy gave itself away, and by which rule. From where is told in the history alone, to who has logged
+/// in: this page is shown to whoever holds the dead cookies, and that may be the thief.
+async fn proof_of(visit: &Visit, session: SessionId) -> Answer<Option<Proof>> {
+    let filter =
+        EventFilter { session_id: Some(session), limit: EventFilter::LIMIT_MAX, ..EventFilter::default() };
+    let events = visit.app().store.events(filter).await?;
+    let reuse = events.into_iter().find(|event| event.event.kind == EventKind::RefreshReuse);
+    Ok(reuse.and_then(|event| {
+        let rule = event.event.reason.as_deref().and_then(Rule::from_word)?;
+        Some(Proof { when: When::of(event.event.at), rule: visit.texts.rule(rule) })
+    }))
+}
+
+/// What gave a copy away.
+struct Proof {
+    when: When,
+    rule: &'static str,
 }
 
 /// Why a session ended, as far as anybody knows.
@@ -67,10 +93,11 @@ struct Page<'a> {
     page: &'a Visit,
     text: &'static str,
     is_theft: bool,
+    proof: Option<Proof>,
 }
 
 impl<'a> Page<'a> {
-    fn of(page: &'a Visit, reason: Reason) -> Self {
-        Self { page, text: reason.in_words(page.texts), is_theft: reason.is_theft() }
+    fn of(page: &'a Visit, reason: Reason, proof: Option<Proof>) -> Self {
+        Self { page, text: reason.in_words(page.texts), is_theft: reason.is_theft(), proof }
     }
 }

@@ -1,8 +1,8 @@
 //! What happened to the account.
 
 use super::account::When;
-use super::device_name;
 use super::visit::{Visit, Visiting};
+use crate::device_name;
 use crate::http::events::read;
 use crate::http::page;
 use crate::http::problem::Answer;
@@ -10,8 +10,10 @@ use askama::Template;
 use axum::Extension;
 use axum::response::Response;
 use http::StatusCode;
-use relatch_core::{EventKind, RevokeReason};
+use relatch_core::{EventKind, Origin, RevokeReason, Rule};
 use relatch_store::{Event, EventFilter, Loaded};
+use relatch_token::SessionId;
+use std::collections::BTreeMap;
 
 pub(super) async fn show(Extension(visit): Visiting, list: page::Page) -> Answer<Response> {
     let Loaded { user, .. } = match visit.person().await? {
@@ -20,15 +22,28 @@ pub(super) async fn show(Extension(visit): Visiting, list: page::Page) -> Answer
     };
     let filter = EventFilter { user_id: Some(user.id), ..EventFilter::default() };
     let (events, next) = read(&visit.site, filter, &list).await?;
+    let began = began_on(&visit, &events).await?;
     let older = next.map(|cursor| visit.link_with("history", &[("cursor", &cursor)]));
     let page = Page {
         page: &visit,
         here: "history",
-        events: events.iter().map(|event| Line::of(event, &visit)).collect(),
+        events: events.iter().map(|event| Line::of(event, &began, &visit)).collect(),
         is_first: list.cursor.is_none(),
         older,
     };
     Ok(visit.show(StatusCode::OK, &page))
+}
+
+/// Where the sessions began that ended with a theft, as long as their rows are kept: the other of the two places.
+async fn began_on(visit: &Visit, events: &[Event]) -> Answer<BTreeMap<SessionId, Origin>> {
+    let mut began = BTreeMap::new();
+    for event in events.iter().filter(|event| event.event.kind == EventKind::RefreshReuse) {
+        let Some(id) = event.event.session_id.filter(|id| !began.contains_key(id)) else { continue };
+        if let Some(loaded) = visit.app().store.load(id).await? {
+            began.insert(id, loaded.session.origin);
+        }
+    }
+    Ok(began)
 }
 
 #[derive(Template)]
@@ -47,11 +62,13 @@ struct Line {
     device: Option<String>,
     ip: Option<String>,
     why: Option<&'static str>,
+    rule: Option<&'static str>,
+    began: Option<String>,
     is_alarm: bool,
 }
 
 impl Line {
-    fn of(event: &Event, visit: &Visit) -> Self {
+    fn of(event: &Event, began: &BTreeMap<SessionId, Origin>, visit: &Visit) -> Self {
         let (texts, new) = (visit.texts, &event.event);
         let is_theft = new.kind == EventKind::RefreshReuse;
         let reason = new.reason.as_deref();
@@ -64,9 +81,19 @@ impl Line {
             why: match new.kind {
                 EventKind::RefreshReuse => Some(texts.history.refresh_reuse_about),
                 EventKind::SessionRevoked => revoked().map(|reason| texts.revoked(reason)),
+                EventKind::RefreshRefused => Some(texts.history.refresh_refused_about),
                 _ => None,
             },
+            rule: reason.and_then(Rule::from_word).map(|rule| texts.rule(rule)),
+            began: new.session_id.filter(|_| is_theft).and_then(|id| began.get(&id)).and_then(place),
             is_alarm: is_theft || new.kind == EventKind::LoginFailed,
         }
     }
+}
+
+/// `Firefox, Linux · 192.0.2.7`, as far as known.
+fn place(origin: &Origin) -> Option<String> {
+    let parts: Vec<String> =
+        device_name::of(origin).into_iter().chain(origin.ip.map(|ip| ip.to_string())).collect();
+    (!parts.is_empty()).then(|| parts.join(" · "))
 }

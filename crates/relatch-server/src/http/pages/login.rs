@@ -19,7 +19,7 @@ pub(super) async fn show(Extension(visit): Visiting) -> Answer<Response> {
     Ok(match visit.who().await? {
         Who::Unclear => visit.reload(),
         Who::Somebody(loaded) => already(&visit, &loaded.user),
-        Who::Ended(_) | Who::Nobody => {
+        Who::Ended(..) | Who::Nobody => {
             let notice = match visit.asked("notice") {
                 Some("reset") => Some(visit.texts.mail.reset_done),
                 _ => None,

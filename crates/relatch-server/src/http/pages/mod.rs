@@ -5,7 +5,6 @@
 
 mod account;
 mod delete;
-mod device_name;
 mod email;
 mod ended;
 mod faults;

@@ -16,7 +16,7 @@ pub(super) async fn show(Extension(visit): Visiting) -> Answer<Response> {
     Ok(match visit.who().await? {
         Who::Unclear => visit.reload(),
         Who::Somebody(loaded) => already(&visit, &loaded.user),
-        Who::Ended(_) | Who::Nobody => {
+        Who::Ended(..) | Who::Nobody => {
             visit.show(StatusCode::OK, &Form::of(&visit, "", "", Faults::default()))
         }
     })

@@ -25,6 +25,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use relatch_core::Ended;
 use relatch_store::Loaded;
+use relatch_token::SessionId;
 use std::sync::Arc;
 
 /// A page that is asked for.
@@ -48,7 +49,7 @@ pub(super) enum Who {
     /// Somebody with a live session.
     Somebody(Box<Loaded>),
     /// Somebody whose session has ended.
-    Ended(Ended),
+    Ended(SessionId, Ended),
     /// Nobody whom we know.
     Nobody,
     /// Somebody who followed a link from elsewhere: a Strict cookie, if there is one, stayed behind.
@@ -89,7 +90,7 @@ impl Visit {
         };
         Ok(match self.app().sessions.peek(&token, &door).await? {
             Peek::Live(loaded) => Who::Somebody(loaded),
-            Peek::Ended(ended) => Who::Ended(ended),
+            Peek::Ended(id, ended) => Who::Ended(id, ended),
             Peek::Nothing => Who::Nobody,
         })
     }
@@ -98,7 +99,7 @@ impl Visit {
     pub(super) async fn person(&self) -> Answer<Result<Loaded, Response>> {
         Ok(match self.who().await? {
             Who::Somebody(loaded) => Ok(*loaded),
-            Who::Ended(_) => Err(go(&self.page_and_back("ended"))),
+            Who::Ended(..) => Err(go(&self.page_and_back("ended"))),
             Who::Nobody => Err(go(&self.page_and_back("login"))),
             Who::Unclear => Err(self.reload()),
         })

@@ -1,6 +1,6 @@
 //! German.
 
-use super::{Account, Common, EndedTexts, Enter, Faults, History, MailTexts, Texts, Times};
+use super::{Account, Common, EndedTexts, Enter, Faults, History, MailTexts, Rules, Texts, Times};
 
 pub(crate) const DE: Texts = Texts {
     code: "de",
@@ -137,6 +137,22 @@ pub(crate) const DE: Texts = Texts {
         email_change_requested: "Änderung der E-Mail-Adresse angefordert",
         email_changed: "E-Mail-Adresse geändert",
         user_deleted: "Konto gelöscht",
+        refresh_refused: "Verlängern der Anmeldung abgelehnt",
+        refresh_refused_about: "Ein Programm wollte angemeldet bleiben und wurde abgelehnt. Nichts wurde geändert.",
+        began_on: "Diese Anmeldung hatte begonnen auf:",
+    },
+    rules: Rules {
+        exchanged_before: "Die neueste Anmeldung dieses Geräts war schon von jemand anderem eingetauscht worden.",
+        previous_head: "Die vorletzte Anmeldung wurde noch einmal benutzt, später als ein langsamer Tab es täte.",
+        other_branch: "Zwei Seiten hatten je eine Kopie derselben Anmeldung eingetauscht.",
+        other_parent: "Eine Anmeldung wurde benutzt, die von einer Kopie abstammt.",
+        older: "Eine Anmeldung wurde benutzt, die schon mehrmals ersetzt worden war.",
+        wrong_door: "Die Anmeldung gehört zu einer anderen App.",
+        wrong_device: "Die Anmeldung wurde ohne das Cookie des Browsers benutzt, zu dem sie gehört.",
+        ended: "Die Sitzung war schon beendet worden.",
+        idle: "Eine Weile war niemand hier.",
+        too_old: "Die Anmeldung hatte ihr höchstes Alter erreicht.",
+        too_many: "In kurzer Zeit wurde zu oft gefragt.",
     },
     faults: Faults {
         summary: "Bitte sehen Sie sich das noch einmal an",

@@ -1,6 +1,6 @@
 //! English.
 
-use super::{Account, Common, EndedTexts, Enter, Faults, History, MailTexts, Texts, Times};
+use super::{Account, Common, EndedTexts, Enter, Faults, History, MailTexts, Rules, Texts, Times};
 
 pub(crate) const EN: Texts = Texts {
     code: "en",
@@ -137,6 +137,22 @@ pub(crate) const EN: Texts = Texts {
         email_change_requested: "Change of email address requested",
         email_changed: "Email address changed",
         user_deleted: "Account deleted",
+        refresh_refused: "Staying logged in was refused",
+        refresh_refused_about: "A program asked to stay logged in and was refused. Nothing was changed.",
+        began_on: "This login had begun on:",
+    },
+    rules: Rules {
+        exchanged_before: "The newest login of this device had been exchanged already, by somebody else.",
+        previous_head: "The login before the newest one was used again, later than a slow tab would.",
+        other_branch: "Two parties had each exchanged a copy of the same login.",
+        other_parent: "A login was used that descends from a copy.",
+        older: "A login was used that had been replaced several times.",
+        wrong_door: "The login belongs to another app.",
+        wrong_device: "The login was used without the cookie of the browser that it belongs to.",
+        ended: "The session had been ended before.",
+        idle: "Nobody had been here for a while.",
+        too_old: "The login had reached its greatest age.",
+        too_many: "It was asked too often in a short time.",
     },
     faults: Faults {
         summary: "Please look at this again",

@@ -6,7 +6,7 @@ mod en;
 pub(super) use de::DE;
 pub(super) use en::EN;
 
-use relatch_core::{Ended, EventKind, RevokeReason};
+use relatch_core::{Ended, EventKind, Evidence, RevokeReason, Rule};
 use relatch_token::{Seconds, Timestamp};
 
 /// The texts of one language.
@@ -19,6 +19,7 @@ pub(crate) struct Texts {
     pub(crate) mail: MailTexts,
     pub(crate) account: Account,
     pub(crate) history: History,
+    pub(crate) rules: Rules,
     pub(crate) faults: Faults,
     pub(crate) times: Times,
 }
@@ -162,6 +163,24 @@ pub(crate) struct History {
     pub(crate) email_change_requested: &'static str,
     pub(crate) email_changed: &'static str,
     pub(crate) user_deleted: &'static str,
+    pub(crate) refresh_refused: &'static str,
+    pub(crate) refresh_refused_about: &'static str,
+    pub(crate) began_on: &'static str,
+}
+
+/// By which rule a refresh was refused.
+pub(crate) struct Rules {
+    pub(crate) exchanged_before: &'static str,
+    pub(crate) previous_head: &'static str,
+    pub(crate) other_branch: &'static str,
+    pub(crate) other_parent: &'static str,
+    pub(crate) older: &'static str,
+    pub(crate) wrong_door: &'static str,
+    pub(crate) wrong_device: &'static str,
+    pub(crate) ended: &'static str,
+    pub(crate) idle: &'static str,
+    pub(crate) too_old: &'static str,
+    pub(crate) too_many: &'static str,
 }
 
 /// What is wrong.
@@ -256,6 +275,25 @@ impl Texts {
             EventKind::EmailChangeRequested => texts.email_change_requested,
             EventKind::EmailChanged => texts.email_changed,
             EventKind::UserDeleted => texts.user_deleted,
+            EventKind::RefreshRefused => texts.refresh_refused,
+        }
+    }
+
+    /// By which rule a refresh was refused.
+    pub(super) fn rule(&self, rule: Rule) -> &'static str {
+        let texts = &self.rules;
+        match rule {
+            Rule::Reuse(Evidence::ExchangedBefore) => texts.exchanged_before,
+            Rule::Reuse(Evidence::PreviousHead) => texts.previous_head,
+            Rule::Reuse(Evidence::OtherBranch) => texts.other_branch,
+            Rule::Reuse(Evidence::OtherParent) => texts.other_parent,
+            Rule::Reuse(Evidence::Older) => texts.older,
+            Rule::WrongTransport | Rule::WrongClient => texts.wrong_door,
+            Rule::WrongDevice => texts.wrong_device,
+            Rule::Ended => texts.ended,
+            Rule::Idle => texts.idle,
+            Rule::TooOld => texts.too_old,
+            Rule::TooMany => texts.too_many,
         }
     }
 

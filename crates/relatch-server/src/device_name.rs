@@ -5,7 +5,7 @@
 use relatch_core::Origin;
 
 /// The name that the person or app gave the device, else browser and system; [`None`] where nothing is known.
-pub(super) fn of(origin: &Origin) -> Option<String> {
+pub(crate) fn of(origin: &Origin) -> Option<String> {
     let given = origin.device_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
     given.map(str::to_owned).or_else(|| of_user_agent(origin.user_agent.as_deref()?))
 }
