@@ -30,6 +30,9 @@ export function createClient(options: ClientOptions = {}): Client {
   let leaving: Promise<void> | undefined;
   let underWay: AbortController | undefined;
   let stopTimer: () => void = nothing;
+  /** A hint cookie that said otherwise, and until when nobody is asked about it again. */
+  let doubted: string | undefined;
+  let doubtedUntil = 0;
 
   /** Listeners are called soon, in order, and never in the middle of something. */
   function listen(type: string, listener: (detail: never) => void): () => void {
@@ -54,7 +57,8 @@ export function createClient(options: ClientOptions = {}): Client {
 
   function look(wake?: string): void {
     const { session, status } = state.snapshot;
-    const hint = wake && !storage ? env.hint(url) : undefined;
+    const now = env.now();
+    let hint = wake && !storage ? env.hint(url) : undefined;
     const over = shared.get(overKey);
     if (wake == 'online') take(online(state));
     if (over && over == session?.id) take(ended(state));
@@ -62,7 +66,16 @@ export function createClient(options: ClientOptions = {}): Client {
       if (status == 'loading') take(ended(state));
       // Where this is another tab's doing, so is the rest.
       if (wake != 'storage') leaving ??= logout();
-    } else if (!pending && !(session && env.isHidden()) && dueAt(state, hint) <= env.now()) refresh().catch(nothing);
+    } else if (!pending && !(session && env.isHidden())) {
+      // Where it can't be set right, tabs would ask each other round.
+      if (hint == doubted && now < doubtedUntil) hint = undefined;
+      if (dueAt(state, hint) <= now) {
+        if (dueAt(state) > now) [doubted, doubtedUntil] = [hint, now + HINT_PAUSE_MS];
+        refresh().catch((error) => {
+          if (!isFinal(error)) doubted = undefined;
+        });
+      }
+    }
     plan();
   }
 
@@ -147,7 +160,8 @@ export function createClient(options: ClientOptions = {}): Client {
         if (isOver && grant) tell({ over: grant.session.id, why: [code, problem && { problem }] });
         take(isOver ? ended(state, error) : failed(state, error, env.now(), env.random()));
       }
-      if (isOver && state.grant) return state.grant
+      // Not the old one: a sign-in cut this short, and may fail.
+      if (isOver && state.grant && state.grant.token != grant?.token) return state.grant;
       throw (isOver && state.snapshot.error) || error;
     }
     return state.grant;
@@ -323,17 +337,18 @@ export function createClient(options: ClientOptions = {}): Client {
     snapshot: () => state.snapshot,
     subscribe: (listener) => listen('change', listener),
     addEventListener: listen,
-    ready: () =>
-      new Promise((resolve) => {
+    ready: () => {
+      const settled = new Promise<void>((resolve) => {
         const settle = () => {
-          const { snapshot } = state;
-          if (snapshot.status == 'loading' && !snapshot.error) return;
+          if (state.snapshot.status == 'loading' && !state.snapshot.error) return;
           stop();
-          resolve(snapshot);
+          resolve();
         };
         const stop = listen('change', settle);
         settle();
-      }),
+      });
+      return unlessAborted(settled, life.signal).catch(nothing).then(() => state.snapshot);
+    },
     async signUp({ deviceName, ...input }) {
       const session = await enter('/signup', { ...input, transport, device_name: deviceName });
       return session ? { status: 'signed_in', session } : { status: 'check_mail' };
@@ -413,3 +428,5 @@ function ensure(isSo: unknown): asserts isSo {
 }
 
 function nothing(): undefined {}
+
+const HINT_PAUSE_MS = 60_000;

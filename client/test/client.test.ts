@@ -360,6 +360,34 @@ describe('when (R6, R7)', () => {
     await world.pass(100);
     assert.equal(client.status, 'authenticated');
   });
+  for (const hasChannels of [true, false]) {
+    test(`one that disagrees for ever makes no tabs ask each other round (channels: ${hasChannels})`, async () => {
+      const world = new World();
+      world.hasChannels = hasChannels;
+      const first = await world.signedIn();
+      const tabs = [first, ...['ses_old.7', 'ses_other.1'].map((hint) => world.tab({ environment: { hint: () => hint } }))];
+      await world.pass(30_000);
+      const before = world.count('/auth/refresh');
+      for (const tab of tabs) tab.tab.wake('focus');
+      await world.pass(30_000);
+      assert.ok(world.count('/auth/refresh') <= before + 2, `${world.count('/auth/refresh') - before} in half a minute`);
+      await world.pass(600_000);
+      assert.ok(world.count('/auth/refresh') <= before + 22, `${world.count('/auth/refresh') - before} in ten minutes`);
+      assert.deepEqual(tabs.map((tab) => tab.session?.id), ['ses_1', 'ses_1', 'ses_1']);
+    });
+  }
+  test('one that disagreed is asked about again after a minute', async () => {
+    const world = new World();
+    const client = await world.signedIn({ environment: { hint: () => 'ses_old.7' } });
+    const asked: number[] = [];
+    for (const seconds of [1, 30, 31]) {
+      await world.pass(1000 * seconds);
+      client.tab.wake('focus');
+      await world.pass(100);
+      asked.push(world.count('/auth/refresh'));
+    }
+    assert.deepEqual(asked, [1, 1, 2]);
+  });
 });
 
 describe('what keeps a session (R9)', () => {
@@ -931,6 +959,20 @@ describe('signing in and accounts', () => {
     assert.equal((await world.done(entering)).status, 'signed_in');
     assert.ok(world.count('/auth/refresh'));
   });
+  test('who waited for a refresh that a failed sign-in has cut short is not answered the old token', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    const before = await client.getToken();
+    client.tab.delay = 500;
+    const waiting = client.refresh({ reason: 'role_changed' }).then(() => client.getToken()).catch((error: unknown) => error);
+    await world.pass(20);
+    client.tab.delay = 0;
+    world.script.push(() => problem(401, 'invalid_credentials'));
+    await assert.rejects(world.done(client.signIn({ email: 'a', password: 'b' })), failsWith('invalid_credentials'));
+    assert.notEqual(await world.done(waiting), before);
+    assert.equal(client.status, 'authenticated');
+    await world.done(client.refresh());
+  });
   test('a token of the old session that another tab tells of does not undo a sign-in', async () => {
     const world = new World();
     const [one, two] = [await world.signedIn(), world.tab()];
@@ -978,6 +1020,15 @@ describe('being told', () => {
     client.dispose();
     await world.pass(HOUR);
     assert.deepEqual([world.calls.length, names, client.tab.channels.length], [1, [], 0]);
+  });
+  test('nobody waits for ever for a client that was disposed of', async () => {
+    const world = new World();
+    (await world.signedIn()).dispose();
+    world.script.push(() => 'hang');
+    const client = world.tab();
+    const before = client.ready();
+    client.dispose();
+    for (const ready of [before, client.ready()]) assert.equal((await world.done(ready, 1000)).status, 'loading');
   });
   test('no token is in the snapshot, in storage or in an error', async () => {
     const world = new World();
