@@ -57,5 +57,32 @@ export async function run(): Promise<Response> {
 );
 run(project, 'npm', 'install', '--silent', '--offline', '--no-audit', '--no-fund', tarball);
 run(project, process.execPath, `${client}/node_modules/typescript/bin/tsc`);
-run(project, process.execPath, '--input-type=module', '--eval', "const { createClient } = await import('relatch'); createClient().dispose();");
+// As it is published: entries that share what was given short names, and a client that lives through a day.
+writeFileSync(
+  `${project}/day.js`,
+  `import assert from 'node:assert/strict';
+import { AuthError, bodyTransport, createClient, listSessions, signOutEverywhere } from 'relatch';
+import { createClock, createFakeBrowser, createFakeServer } from 'relatch/testing';
+
+const clock = createClock();
+const server = createFakeServer({ clock });
+server.addUser('ada@example.com', 'pw');
+const kept = new Map();
+const storage = { get: (key) => kept.get(key) ?? null, set: (key, value) => void kept.set(key, value), remove: (key) => void kept.delete(key) };
+const by = async (promise) => (promise.catch(() => {}), await clock.advance(60_000), promise);
+for (const transport of [undefined, bodyTransport(storage)]) {
+  const browser = createFakeBrowser({ clock, server });
+  const client = createClient({ environment: browser.openTab().environment, ...(transport && { transport }) });
+  await by(client.signIn({ email: 'ada@example.com', password: 'pw' }));
+  await clock.advance(86_400_000);
+  assert.equal((await by(client.fetch('/api/x'))).status, 200);
+  assert.ok(client.session.generation >= 100);
+  await by(signOutEverywhere(client));
+  await assert.rejects(by(client.getToken()), (error) => error instanceof AuthError && error.code === 'signed_out');
+  assert.equal(kept.size, 0);
+  client.dispose();
+}
+`,
+);
+run(project, process.execPath, 'day.js');
 console.log('pack: 5 passed, 0 failed');

@@ -1,24 +1,21 @@
 /** The client: one refresh for all who wait, told to every tab, and no session lost but to a refusal. */
 
-import type { paths } from './api.gen.js';
 import { realEnvironment } from './environment.js';
 import { AuthError, errorOf, isFinal } from './errors.js';
-import { type Access, fetchWith } from './fetch.js';
+import { authorizedFetch } from './fetch.js';
 import {
   dueAt, ended, failed, type Grant, granted, idIn, markOf, online, signingIn, START, type Step, type TokenAnswer,
 } from './machine.js';
-import type { Client, ClientOptions, DeviceSession, Session } from './types.js';
+import { cookieTransport } from './transport.js';
+import type { Client, ClientOptions, Session } from './types.js';
 
 /** Makes the client of a page, an app or a process. It begins at once to find out who is signed in. */
 export function createClient(options: ClientOptions = {}): Client {
-  const { url = '/auth', storage, timeout = 10_000, sync = true } = options;
+  const { url = '/auth', timeout = 10_000, sync = true } = options;
   const env = { ...realEnvironment(), ...options.environment };
-  const { shared } = env;
+  const { shared, now, random, timer } = env;
   const send = options.fetch ?? env.fetch;
-  const transport = storage ? 'body' : 'cookie';
-  /** Holds the id of an attempt without an answer; in the body transport the refresh token, a space, and that. */
   const key = 'relatch:' + url;
-  const home = storage ?? ((options.attemptCookie && env.attempts) || shared);
   const seenKey = key + ':seen';
   const overKey = key + ':over';
   const life = new AbortController();
@@ -26,13 +23,15 @@ export function createClient(options: ClientOptions = {}): Client {
 
   let state = START;
   let pending: Promise<Grant> | undefined;
-  let entering: Promise<unknown> | undefined;
-  let leaving: Promise<void> | undefined;
+  /** The sign-in or logout that is under way. */
+  let turn: Promise<unknown> | undefined;
   let underWay: AbortController | undefined;
   let stopTimer: () => void = nothing;
   /** A hint cookie that said otherwise, and until when nobody is asked about it again. */
   let doubted: string | undefined;
   let doubtedUntil = 0;
+  let known: () => void;
+  const isKnown = new Promise<void>((resolve) => (known = resolve));
 
   /** Listeners are called soon, in order, and never in the middle of something. */
   function listen(type: string, listener: (detail: never) => void): () => void {
@@ -42,11 +41,11 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   function take([next, effects]: Step): Step[1] {
-    const { epoch, grant: before } = state;
-    const { grant, snapshot } = next;
-    state = next;
-    if (next.epoch != epoch) underWay?.abort(new AuthError('signed_out'));
-    if (grant && grant.token != before?.token) shared.set(seenKey, markOf(grant.session));
+    const { epoch, grant } = state;
+    const { snapshot } = (state = next);
+    if (state.epoch != epoch) underWay?.abort(new AuthError('signed_out'));
+    if (state.grant && state.grant != grant) shared.set(seenKey, markOf(state.grant.session));
+    if (snapshot.status != 'loading' || snapshot.error) known();
     for (const [type, listener] of listeners) {
       if (effects.includes(type as 'change')) queueMicrotask(() => listener(snapshot as never));
     }
@@ -55,22 +54,23 @@ export function createClient(options: ClientOptions = {}): Client {
 
   // What other tabs, other pages and time have done meanwhile; with the name of an event after which to be thorough.
 
+  const hintNow = () => (isInCookies ? env.hint(url) : undefined);
+
   function look(wake?: string): void {
     const { session, status } = state.snapshot;
-    const now = env.now();
-    let hint = wake && !storage ? env.hint(url) : undefined;
+    let hint = wake && hintNow();
     const over = shared.get(overKey);
     if (wake == 'online') take(online(state));
     if (over && over == session?.id) take(ended(state));
     if (over && hint && over == idIn(hint)) {
       if (status == 'loading') take(ended(state));
       // Where this is another tab's doing, so is the rest.
-      if (wake != 'storage') leaving ??= logout();
+      if (wake != 'storage' && !turn) void logout();
     } else if (!pending && !(session && env.isHidden())) {
       // Where it can't be set right, tabs would ask each other round.
-      if (hint == doubted && now < doubtedUntil) hint = undefined;
-      if (dueAt(state, hint) <= now) {
-        if (dueAt(state) > now) [doubted, doubtedUntil] = [hint, now + HINT_PAUSE_MS];
+      if (hint == doubted && now() < doubtedUntil) hint = undefined;
+      if (dueAt(state, hint) <= now()) {
+        if (dueAt(state) > now()) [doubted, doubtedUntil] = [hint, now() + HINT_PAUSE_MS];
         refresh().catch((error) => {
           if (!isFinal(error)) doubted = undefined;
         });
@@ -82,28 +82,26 @@ export function createClient(options: ClientOptions = {}): Client {
   function plan(): void {
     stopTimer();
     // Timers of hidden pages and sleeping machines are late, so none is long; and none spins.
-    const ms = Math.max(1000, Math.min(env.isHidden() ? Infinity : dueAt(state) - env.now(), 300_000));
-    stopTimer = life.signal.aborted ? nothing : env.timer(look, ms, true);
+    const ms = Math.max(1000, Math.min(env.isHidden() ? Infinity : dueAt(state) - now(), 300_000));
+    if (!life.signal.aborted) stopTimer = timer(look, ms, true);
   }
 
   // Requests of our own.
 
   /** Ends after `timeout`, whatever `run` does. */
   function within<T>(run: (signal: AbortSignal) => Promise<T>, controller = new AbortController()): Promise<T> {
-    const stop = env.timer(() => controller.abort(new AuthError('timeout')), timeout);
+    const stop = timer(() => controller.abort(new AuthError('timeout')), timeout);
     const outcome = unlessAborted(run(controller.signal), controller.signal).catch((cause) => {
       throw cause instanceof AuthError ? cause : new AuthError(env.isOnline() ? 'network' : 'offline', { cause });
     });
     return outcome.finally(stop);
   }
 
-  const kept = (verb: 'get' | 'set' | 'remove', value = '') => within(async () => home[verb](key, value));
-
-  const ask = <T>(path: Path, body?: object, init?: RequestInit, via = send, controller?: AbortController): Promise<T> =>
+  const ask = <T>(path: string, body?: object, init?: RequestInit, via = send, controller?: AbortController): Promise<T> =>
     within(async (signal) => {
       const answer = await via(url + path, {
         method: 'POST',
-        ...(!storage && { credentials: 'include' }),
+        ...transport.init,
         ...init,
         headers: { 'content-type': 'application/json', ...(init?.headers as object) },
         ...(body && { body: JSON.stringify(body) }),
@@ -115,6 +113,10 @@ export function createClient(options: ClientOptions = {}): Client {
       return data as T;
     }, controller);
 
+  const newId = () => random().toString(36).slice(2);
+  const transport = options.transport?.(key, newId, within) ?? cookieTransport(options.attempts?.(env) ?? shared, key, newId);
+  const { isInCookies } = transport;
+
   /** A few tries with pauses, as long as nothing is decided. */
   async function patiently<T>(run: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
@@ -123,7 +125,7 @@ export function createClient(options: ClientOptions = {}): Client {
       } catch (error) {
         const { retryAfter = 0, retryable, code } = error as AuthError;
         if (!retryable || code == 'offline' || tries > 2 || retryAfter > 5) throw error;
-        await new Promise<void>((resume) => env.timer(resume, 1000 * Math.max(retryAfter, tries * env.random())));
+        await new Promise<void>((resume) => timer(resume, 1000 * Math.max(retryAfter, tries * random())));
       }
     }
   }
@@ -138,16 +140,38 @@ export function createClient(options: ClientOptions = {}): Client {
 
   async function run(isForced?: boolean): Promise<Grant> {
     const { epoch, grant } = state;
+    const goOn = () => ensure(state.epoch == epoch);
+
+    /** The one request, and its effects; none where another tab was quicker. */
+    async function exchange(): Promise<Step[1]> {
+      goOn();
+      if (!isForced && !isHealed && state.grant != grant) return [];
+      const [body, attempt] = await transport.begin(goOn);
+      goOn();
+      underWay = new AbortController();
+      try {
+        const headers = { 'idempotency-key': attempt };
+        const answer = await ask<TokenAnswer>('/refresh', body, { headers }, send, underWay);
+        check(answer);
+        goOn();
+        await transport.end(attempt, answer);
+        goOn();
+        tell({ answer });
+        return accept(answer, false, isHealed);
+      } catch (error) {
+        goOn();
+        if (isFinal(error as AuthError)) await transport.end(attempt);
+        throw error;
+      }
+    }
+
+    let isHealed = false;
     try {
-      for (let isHealed = false; ; isHealed = true) {
-        const effects = await patiently(async () => {
-          // In the lock is the one request; what fails in it is no failure of the lock.
-          let outcome: Promise<Step[1]>;
-          await env.lock(key, 5000, () => (outcome = exchange(epoch, grant, isHealed, isForced)).catch(nothing));
-          return outcome!;
-        });
-        if (effects.includes('logout')) leaving ??= logout();
+      for (;;) {
+        const effects = await patiently(() => env.lock(key, 5000, exchange));
+        if (effects.includes('logout') && !turn) void logout();
         if (!effects.includes('heal')) break;
+        isHealed = true;
       }
       ensure(state.grant);
     } catch (cause) {
@@ -158,91 +182,29 @@ export function createClient(options: ClientOptions = {}): Client {
         const { code, problem } = error;
         // The other tabs would only find that there is no cookie any more.
         if (isOver && grant) tell({ over: grant.session.id, why: [code, problem && { problem }] });
-        take(isOver ? ended(state, error) : failed(state, error, env.now(), env.random()));
+        take(isOver ? ended(state, error) : failed(state, error, now(), random()));
       }
       // Not the old one: a sign-in cut this short, and may fail.
-      if (isOver && state.grant && state.grant.token != grant?.token) return state.grant;
-      throw (isOver && state.snapshot.error) || error;
+      if (!isOver || !state.grant || state.grant == grant) throw (isOver && state.snapshot.error) || error;
     }
     return state.grant;
-  }
-
-  /** The one request, and its effects; none where another tab was quicker. */
-  async function exchange(epoch: number, before: Grant | null, isHealed: boolean, isForced?: boolean): Promise<Step[1]> {
-    const goOn = () => ensure(state.epoch == epoch);
-    goOn();
-    if (!isForced && !isHealed && state.grant?.token != before?.token) return [];
-    const text = (await kept('get')) ?? '';
-    goOn();
-    const [token, old] = storage ? text.split(' ') : ['', text];
-    ensure(!storage || token);
-    const attempt = old || env.random().toString(36).slice(2);
-    const value = (token && token + ' ') + attempt;
-    if (!old) await kept('set', value);
-    goOn();
-    // Another tab may have begun an attempt of its own.
-    const settle = async () => (await kept('get')) == value && (await kept('remove'));
-    underWay = new AbortController();
-    const answer = await ask<TokenAnswer>('/refresh', storage ? { refresh_token: token } : {}, { headers: { 'idempotency-key': attempt } }, send, underWay).catch(async (error) => {
-      goOn();
-      if (isFinal(error)) await settle();
-      throw error;
-    });
-    check(answer);
-    goOn();
-    await (storage ? kept('set', answer.refresh_token) : settle());
-    goOn();
-    tell({ answer });
-    return take(granted(state, answer, false, env.now(), isHealed ? '' : shared.get(seenKey), shared.get(overKey)));
-  }
-
-  /** Of use only if it holds what was promised. */
-  function check(answer: TokenAnswer | undefined): void {
-    if (!answer?.access_token || (storage && !answer.refresh_token)) throw new AuthError('server');
   }
 
   // Tokens for requests.
 
   const renew = async (signal?: AbortSignal | null) => {
-    const { retryAt, snapshot } = state;
-    if (!pending && snapshot.error && env.now() < retryAt) throw snapshot.error;
+    if (!pending && state.snapshot.error && now() < state.retryAt) throw state.snapshot.error;
     return unlessAborted(refresh(), signal);
   };
 
   /** Of a very short life, half has to do. */
-  const outlives = (grant: Grant | null, seconds: number) =>
-    grant && grant.expiresAt - env.now() > Math.min(1000 * seconds, grant.lifeMs / 2);
+  const outlives = (grant: Grant | null, seconds: number) => grant && grant.diesAt - now() > Math.min(1000 * seconds, grant.lifeMs / 2);
 
   async function fresh(seconds = 10, signal?: AbortSignal | null): Promise<Grant> {
     look();
-    const { grant, snapshot } = state;
-    if (snapshot.status == 'unauthenticated') throw snapshot.error ?? new AuthError('signed_out');
-    return outlives(grant, seconds) ? grant! : renew(signal);
+    if (state.snapshot.status == 'unauthenticated') throw state.snapshot.error ?? new AuthError('signed_out');
+    return outlives(state.grant, seconds) ? state.grant! : renew(signal);
   }
-
-  const access: Access = {
-    send,
-    allows(target) {
-      const origin = originOf(target);
-      return !!origin && [url, ...(options.origins ?? [env.origin ?? env.base() ?? url])].some((one) => originOf(one) == origin);
-    },
-    current: () => state.grant,
-    fresh: (seconds, signal) =>
-      fresh(seconds, signal).catch((error: AuthError) => {
-        // Nothing was sent yet, and the answer to a request without a token would only mislead.
-        if (error.retryable && !outlives(state.grant, 0)) throw error;
-        return state.grant;
-      }),
-    async other({ token, session }, mayRefresh, signal) {
-      if (mayRefresh && state.grant?.token == token) {
-        await renew(signal).catch((error) => {
-          if (!(error instanceof AuthError)) throw error;
-        });
-      }
-      const { grant } = state;
-      return grant && grant.token != token && grant.session.user.id == session.user.id ? grant : null;
-    },
-  };
 
   const originOf = (target: string | URL) => {
     try {
@@ -252,79 +214,86 @@ export function createClient(options: ClientOptions = {}): Client {
     }
   };
 
-  const authorized: typeof fetch = (input, init) => fetchWith(access, input, init);
+  const allows = (target: string | URL) => {
+    const origin = originOf(target);
+    return !!origin && [url, ...(options.origins ?? [env.origin ?? env.base() ?? url])].some((one) => originOf(one) == origin);
+  };
+
+  const authorized = authorizedFetch(
+    send,
+    allows,
+    () => state.grant,
+    (seconds, signal) =>
+      fresh(seconds, signal).catch((error: AuthError) => {
+        // Nothing was sent yet, and the answer to a request without a token would only mislead.
+        if (error.retryable && !outlives(state.grant, 0)) throw error;
+        return state.grant;
+      }),
+    (signal) =>
+      renew(signal).catch((error) => {
+        if (!(error instanceof AuthError)) throw error;
+      }),
+  );
 
   // Coming and going.
 
-  /** A request that ends in a new session. */
-  const enter = (path: Path, body: object, via?: typeof fetch): Promise<Session | undefined> => {
+  /** One after the other: the answer of the one would undo the other's cookie. Only the last of them counts. */
+  function inTurn<T>(run: (isLast: () => boolean) => Promise<T>): Promise<T> {
+    const outcome = Promise.resolve(turn).then(() => run(() => turn == mine));
+    const mine: Promise<unknown> = (turn = outcome.catch(nothing).then(() => {
+      if (turn == mine) turn = undefined;
+    }));
+    return outcome;
+  }
+
+  function enter(path: string, body: object, isSignedIn?: boolean): Promise<Session | undefined> {
+    const { deviceName, ...input } = body as { deviceName?: string };
     take(signingIn(state));
-    const goOn = () => ensure(entering == mine);
-    const attempt = (async () => {
-      // Its answer would clear the new cookie.
-      await leaving;
-      const answer = await ask<TokenAnswer | undefined>(path, body, {}, via);
+    return inTurn(async (isLast) => {
+      const answer = await (isSignedIn
+        ? ask<TokenAnswer | undefined>(path, body, {}, authorized)
+        : ask<TokenAnswer | undefined>(path, { ...input, transport: isInCookies ? 'cookie' : 'body', device_name: deviceName }));
       if (!answer) return undefined;
       check(answer);
-      goOn();
-      if (storage) await kept('set', answer.refresh_token);
-      goOn();
+      ensure(isLast());
+      await transport.end('', answer);
+      ensure(isLast());
       tell({ answer });
-      take(granted(state, answer, true, env.now()));
+      accept(answer, true);
       plan();
       return state.grant?.session;
-    })();
-    const mine = (entering = attempt.catch(nothing));
-    return attempt;
-  };
-
-  /** Local state is gone when this returns. */
-  function leave(first?: Promise<unknown>): Promise<void> {
-    const over = state.grant?.session.id ?? idIn((!storage && env.hint(url)) || shared.get(seenKey) || '');
-    shared.set(overKey, over);
-    tell({ over });
-    take(ended(state));
-    const done = logout(true, first);
-    entering = undefined;
-    return done;
+    });
   }
 
   /** Tells the server, after `first`; gives up after a few tries, or when somebody signs in. Never rejects. */
   function logout(isAsked?: boolean, first?: Promise<unknown>): Promise<void> {
     const over = shared.get(overKey);
-    const mine = (async () => {
-      await Promise.allSettled([first, entering]);
-      const before = entering;
-      const [token] = storage ? ((await kept('get')) ?? '').split(' ') : [];
-      if (storage) await kept('remove');
-      if (token || !storage) {
-        await patiently(async () => {
-          // What is in the jar by now may be another session.
-          if (entering != before || !(isAsked || idIn(env.hint(url) || over!) == over)) return;
-          isAsked = !!storage;
-          await ask('/logout', { refresh_token: token }, { keepalive: true });
-        });
-      }
-    })()
-      // It is over here all the same, and `look` will notice a cookie that is still there.
-      .catch(nothing)
-      .finally(() => {
-        if (leaving == mine) leaving = undefined;
+    return inTurn(async (isLast) => {
+      await first;
+      const body = await transport.forget();
+      if (body) await patiently(async () => {
+        // What is in the jar by now may be another session.
+        if (!isLast() || !(isAsked || idIn(hintNow() || over!) == over)) return;
+        isAsked = !isInCookies;
+        await ask('/logout', body, { keepalive: true });
       });
-    return (leaving = mine);
+      // It is over here all the same, and `look` will notice a cookie that is still there.
+    }).catch(nothing);
   }
 
   // Other tabs: memory to memory.
 
-  let channel = sync && !storage ? env.channel(key) : undefined;
+  let channel = sync && isInCookies ? env.channel(key) : undefined;
   const tell = (message: Message) => channel?.postMessage(message);
+  const accept = (answer: TokenAnswer, isNew = false, isHealed?: boolean) =>
+    take(granted(state, answer, isNew, now(), isHealed ? '' : shared.get(seenKey), shared.get(overKey)));
   if (channel) channel.onmessage = ({ data: { answer, over, why } }: { data: Message }) => {
-    if (answer) take(granted(state, answer, false, env.now(), shared.get(seenKey), shared.get(overKey)));
+    if (answer) accept(answer);
     else if (over == (state.grant?.session.id ?? over)) take(ended(state, why && new AuthError(...why)));
   };
 
   env.onWake(look, life.signal);
-  if (!storage && env.hint(url) === '') take(ended(state));
+  if (hintNow() === '') take(ended(state));
   else look('start');
 
   return {
@@ -337,43 +306,22 @@ export function createClient(options: ClientOptions = {}): Client {
     snapshot: () => state.snapshot,
     subscribe: (listener) => listen('change', listener),
     addEventListener: listen,
-    ready: () => {
-      const settled = new Promise<void>((resolve) => {
-        const settle = () => {
-          if (state.snapshot.status == 'loading' && !state.snapshot.error) return;
-          stop();
-          resolve();
-        };
-        const stop = listen('change', settle);
-        settle();
-      });
-      return unlessAborted(settled, life.signal).catch(nothing).then(() => state.snapshot);
-    },
-    async signUp({ deviceName, ...input }) {
-      const session = await enter('/signup', { ...input, transport, device_name: deviceName });
-      return session ? { status: 'signed_in', session } : { status: 'check_mail' };
-    },
-    async signIn({ deviceName, ...input }) {
+    ready: () => isKnown.then(() => state.snapshot),
+    async signIn(input) {
       try {
-        const session = await enter('/login', { ...input, transport, device_name: deviceName });
-        return { status: 'signed_in', session: session as Session };
+        return { status: 'signed_in', session: (await enter('/login', input)) as Session };
       } catch (error) {
         const { code, problem } = error as AuthError & { problem: { mfa_token: string; methods: string[] } };
         if (code != 'mfa_required') throw error;
         return { status: code, mfaToken: problem.mfa_token, methods: problem.methods };
       }
     },
-    async signOut({ scope = 'this' } = {}) {
-      if (scope == 'this') return leave();
-      if (scope == 'others') return void (await ask('/logout-all', { keep_current: true }, {}, authorized));
-      let all: Promise<unknown> | undefined;
-      try {
-        const { token } = await fresh();
-        all = ask('/logout-all', {}, { headers: { authorization: 'Bearer ' + token } });
-      } finally {
-        await leave(all);
-      }
-      await all;
+    signOut({ after } = {}) {
+      const over = state.grant?.session.id ?? idIn(hintNow() || shared.get(seenKey) || '');
+      shared.set(overKey, over);
+      tell({ over });
+      take(ended(state));
+      return logout(true, after?.catch(nothing));
     },
     async refresh({ reason, signal } = {}) {
       // Whoever has a reason needs an answer that was asked for after it.
@@ -382,19 +330,14 @@ export function createClient(options: ClientOptions = {}): Client {
     },
     getToken: async ({ minValidity, signal } = {}) => (await fresh(minValidity, signal)).token,
     fetch: authorized,
-    allows: access.allows,
-    listSessions: async () =>
-      (await ask<{ sessions: DeviceSession[] }>('/sessions', undefined, { method: 'GET' }, authorized)).sessions,
-    revokeSession: (id) =>
-      id == state.grant?.session.id
-        ? leave()
-        : ask(`/sessions/${encodeURIComponent(id)}` as Path, undefined, { method: 'DELETE' }, authorized),
-    changePassword: ({ currentPassword, newPassword }) =>
-      enter('/password', { current_password: currentPassword, new_password: newPassword }, authorized) as Promise<Session>,
+    allows,
+    request: (path, body, method = 'POST') => ask(path, body, { method }, authorized),
+    enter,
     dispose() {
       life.abort();
-      entering = undefined;
+      turn = undefined;
       take(signingIn(state));
+      known();
       stopTimer();
       channel?.close();
       channel = undefined;
@@ -403,14 +346,16 @@ export function createClient(options: ClientOptions = {}): Client {
   };
 }
 
+/** Of use only if it holds what was promised. */
+function check(answer: TokenAnswer | undefined): asserts answer {
+  if (!answer?.access_token) throw new AuthError('server');
+}
+
 /** What tabs say to each other. */
 type Message =
   | { answer: TokenAnswer; over?: undefined; why?: undefined }
   /** `why` where its owner did not end it. */
   | { over: string; why?: ConstructorParameters<typeof AuthError>; answer?: undefined };
-
-/** A route of the session server, without what `url` holds already. */
-type Path = { [P in keyof paths]: P extends `/auth${infer Rest}` ? Rest : never }[keyof paths];
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return promise;

@@ -12,7 +12,7 @@ export interface Environment {
   shared: SharedStorage;
   /** The one value that the app's server sees, too: a readable cookie, whatever the key. Only where there is a page. */
   attempts?: SharedStorage | undefined;
-  /** Calls `run`, which never rejects: one at a time among the tabs, and after `waitMs` without its turn all the same. */
+  /** Calls `run` once: one at a time among the tabs, and after `waitMs` without its turn all the same. */
   lock<T>(name: string, waitMs: number, run: () => Promise<T>): Promise<T>;
   /** Undefined where there are no other tabs to speak with. */
   channel(name: string): Channel | undefined;
@@ -43,20 +43,8 @@ export interface Channel {
 
 /** The world as it is: a page, a worker, a service worker, Node, Deno, Bun or React Native. */
 export function realEnvironment(): Environment {
-  const world = globalThis as Partial<Window & typeof globalThis>;
-  const { document, navigator, location } = world;
+  const { document, navigator, location, BroadcastChannel } = world;
   const memory: Record<string, string> = {};
-  /** A page may be forbidden its storage and its cookies; and storage may be full. */
-  const inPage = <T>(use: (page: Document, storage: Storage) => T) => {
-    try {
-      return document && use(document, localStorage);
-    } catch {
-      return undefined;
-    }
-  };
-  const cookie = (name: string) => inPage((page) => RegExp(`(?:^|; )${name}=([^;]*)`).exec(page.cookie)?.[1] ?? '');
-  const setAttempt = (_: string, value = '') =>
-    void inPage((page) => (page.cookie = `${ATTEMPT}=${value}; Path=/; Secure; SameSite=Lax; Max-Age=${value ? ATTEMPT_SECONDS : 0}`));
   return {
     now: clock(() => performance.now(), Date.now),
     random: Math.random,
@@ -67,24 +55,25 @@ export function realEnvironment(): Environment {
       return () => clearTimeout(timer);
     },
     shared: {
-      get: (key) => inPage((_, storage) => storage.getItem(key)) ?? memory[key] ?? null,
+      get: (key) => inPage(() => localStorage.getItem(key)) ?? memory[key] ?? null,
       set(key, value) {
         memory[key] = value;
-        inPage((_, storage) => storage.setItem(key, value));
+        inPage(() => localStorage.setItem(key, value));
       },
       remove(key) {
         delete memory[key];
-        inPage((_, storage) => storage.removeItem(key));
+        inPage(() => localStorage.removeItem(key));
       },
     },
-    attempts: document && { get: () => cookie(ATTEMPT) || null, set: setAttempt, remove: setAttempt },
-    lock: (name, waitMs, run) =>
+    lock(name, waitMs, run) {
+      let outcome: ReturnType<typeof run> | undefined;
+      const once = () => (outcome ??= run());
       // A lock without an end to the wait (Safari 15) is worse than none.
-      (((AbortSignal.timeout as unknown) &&
-        navigator?.locks?.request(name, { signal: AbortSignal.timeout(waitMs) }, run).catch(run)) ||
-      run()) as ReturnType<typeof run>,
+      const locks = 'timeout' in AbortSignal && navigator?.locks;
+      return locks ? (locks.request(name, { signal: AbortSignal.timeout(waitMs) }, once) as ReturnType<typeof run>).catch(once) : once();
+    },
     // Elsewhere than in pages and workers, the clients of a process are many users'.
-    channel: (name) => (location && world.BroadcastChannel ? new BroadcastChannel(name) : undefined),
+    channel: (name) => (location && BroadcastChannel ? new BroadcastChannel(name) : undefined),
     onWake(wake, signal) {
       for (const name of ['visibilitychange', 'pageshow', 'focus', 'online', 'storage']) {
         world.addEventListener?.(name, () => wake(name), { signal });
@@ -93,15 +82,38 @@ export function realEnvironment(): Environment {
     isOnline: () => navigator?.onLine !== false,
     isHidden: () => !!document?.hidden,
     hint: (url) =>
-      !document
-        // A worker can't read cookies; outside of browsers there are none.
-        ? world.addEventListener ? undefined : ''
-        // Cookies know no ports.
-        : inPage(() => new URL(url, document.baseURI).hostname == location?.hostname
-          ? cookie('relatch-hint') : undefined),
+      // A worker can't read cookies; outside of browsers there are none. Cookies know no ports.
+      document
+        ? inPage(() => (new URL(url, document.baseURI).hostname == location?.hostname ? cookie('relatch-hint') : undefined))
+        : world.addEventListener ? undefined : '',
     origin: location?.origin,
     base: () => document?.baseURI ?? location?.href,
   };
+}
+
+/**
+ * For `createClient({ attempts })`, where the app's server refreshes, too (`relatch/server`): keeps the id of an unanswered
+ * refresh in the cookie `__Host-relatch-attempt` instead of `localStorage`, so that page and server ask under the same one.
+ */
+export function attemptCookie({ attempts }: Environment): SharedStorage | undefined {
+  const set = (_: string, value = '') =>
+    void inPage((page) => (page.cookie = `${ATTEMPT}=${value}; Path=/; Secure; SameSite=Lax; Max-Age=${value ? ATTEMPT_SECONDS : 0}`));
+  return attempts ?? (world.document && { get: () => cookie(ATTEMPT) || null, set, remove: set });
+}
+
+const world = globalThis as Partial<Window & typeof globalThis>;
+
+/** A page may be forbidden its storage and its cookies; and storage may be full. */
+function inPage<T>(use: (page: Document) => T): T | undefined {
+  try {
+    return world.document && use(document);
+  } catch {
+    return undefined;
+  }
+}
+
+function cookie(name: string): string | undefined {
+  return inPage((page) => ('; ' + page.cookie).split(`; ${name}=`)[1]?.split(';')[0] ?? '');
 }
 
 /**

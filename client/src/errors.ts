@@ -40,9 +40,8 @@ export function isFinal(error: AuthError): boolean {
   return /^(session|reuse|device|signed)/.test(error.code);
 }
 
-/** Codes of the server that keep their names. */
-const SAME =
-  /^(invalid_credentials|email_(taken|not_verified)|wrong_password|validation_failed|(mfa|step_up)_required|session_(expired|revoked)|device_mismatch|not_found)$/;
+/** Codes of the server that keep their names, by what tells them from the others. */
+const SAME = /^(invalid_cred|email_|wrong_|valid|mfa|step_up|session_[er]|device|not_f)/;
 
 /** Those that don't. */
 const OTHERS: Record<string, AuthErrorCode> = {

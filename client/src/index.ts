@@ -1,6 +1,8 @@
-/** The core of the package. */
+/** The core of the package, and beside it what only some pages import. */
 
 export { createClient } from './client.js';
-export type { Channel, Environment, SharedStorage } from './environment.js';
+export { attemptCookie, type Channel, type Environment, type SharedStorage } from './environment.js';
 export { AuthError } from './errors.js';
+export { changePassword, listSessions, revokeSession, signOutEverywhere, signOutOthers, signUp } from './account.js';
+export { bodyTransport, type Transport, type TransportMaker } from './transport.js';
 export type * from './types.js';

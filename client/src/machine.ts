@@ -6,13 +6,13 @@ import type { ClientEventMap, Session, Snapshot, User } from './types.js';
 
 export type TokenAnswer = components['schemas']['TokenAnswer'];
 
-/** An access token and what came with it. Instants are milliseconds of the environment's clock. */
+/** An access token and what came with it: another object for every answer. Instants are of the environment's clock. */
 export interface Grant {
   readonly token: string;
   readonly session: Session;
   /** When to get the next one, while this one still lives. */
   readonly refreshAt: number;
-  readonly expiresAt: number;
+  readonly diesAt: number;
   readonly lifeMs: number;
 }
 
@@ -21,6 +21,7 @@ export interface State {
   readonly epoch: number;
   readonly grant: Grant | null;
   readonly snapshot: Snapshot;
+  /** Since the last answer. */
   readonly failures: number;
   /** Nothing is asked unbidden before. */
   readonly retryAt: number;
@@ -61,11 +62,11 @@ export function signingIn(state: State): Step {
  */
 export function granted(state: State, answer: TokenAnswer, isNew: boolean, now: number, seen?: string | null, over?: string | null): Step {
   const { epoch, grant, snapshot } = state;
-  const { session_id: id, generation, user, session_expires_at: expiresAt } = answer;
-  const session: Session = { id, generation, user: user as User, expiresAt };
+  const { session_id: id, expires_in: life } = answer;
+  const user = answer.user as User;
+  const session: Session = { id, generation: answer.generation, user, expiresAt: answer.session_expires_at };
   if (id == over) return [state, ['logout']];
-  if (isOlder(markOf(session), seen ?? '')) return [state, ['heal']];
-  const after = (seconds: number) => now + 1000 * seconds;
+  if (isOlder(markOf(session), seen)) return [state, ['heal']];
   return [
     {
       ...START,
@@ -73,9 +74,9 @@ export function granted(state: State, answer: TokenAnswer, isNew: boolean, now: 
       grant: {
         token: answer.access_token,
         session,
-        refreshAt: after(answer.refresh_in || 1),
-        expiresAt: after(answer.expires_in),
-        lifeMs: 1000 * answer.expires_in,
+        refreshAt: now + 1000 * (answer.refresh_in || 1),
+        diesAt: now + 1000 * life,
+        lifeMs: 1000 * life,
       },
       snapshot: { status: 'authenticated', session, error: null },
       isUnproven: isNew,
@@ -85,31 +86,24 @@ export function granted(state: State, answer: TokenAnswer, isNew: boolean, now: 
 }
 
 /** The session is over, or there never was one: the server said so, or its owner (then there is no error). */
-export function ended({ epoch, grant, snapshot, isUnproven }: State, error?: AuthError): Step {
+export function ended({ epoch, grant, snapshot, isUnproven }: State, error: AuthError | null = null): Step {
   // "No cookie came" is how an anonymous visit begins, how a logout elsewhere looks, and what blocked cookies do.
-  const isAbsent = error?.code == 'signed_out';
-  const reason = isAbsent ? (isUnproven ? new AuthError('cookie_blocked') : null) : (error ?? null);
-  const isNews = reason || snapshot.status != 'unauthenticated';
+  if (error?.code == 'signed_out') error = isUnproven ? new AuthError('cookie_blocked') : null;
+  const isNews = error || snapshot.status != 'unauthenticated';
   return [
-    { ...START, epoch: epoch + 1, snapshot: isNews ? { status: 'unauthenticated', session: null, error: reason } : snapshot },
-    isNews ? ['change', reason ? 'expired' : grant ? 'signed_out' : false] : [],
+    { ...START, epoch: epoch + 1, snapshot: isNews ? { status: 'unauthenticated', session: null, error } : snapshot },
+    isNews ? ['change', error ? 'expired' : !!grant && 'signed_out'] : [],
   ];
 }
 
 /** A refresh could not be done; nothing was decided. */
 export function failed(state: State, error: AuthError, now: number, random: number): Step {
-  const { grant, snapshot, failures } = state;
+  const { snapshot, failures } = state;
   if (snapshot.status == 'unauthenticated') return [state, []];
   // No two clients come back at the same time, and none before the server asked them to.
   const seconds = Math.max(Math.min(5 * 2 ** failures, 40), error.retryAfter ?? 0) * (1 + random / 2);
   return [
-    {
-      ...state,
-      grant: grant && { ...grant, refreshAt: now },
-      snapshot: { ...snapshot, error },
-      failures: failures + 1,
-      retryAt: now + 1000 * seconds,
-    },
+    { ...state, snapshot: { ...snapshot, error }, failures: failures + 1, retryAt: now + 1000 * seconds },
     ['change', 'refresh_failed'],
   ];
 }
@@ -123,11 +117,12 @@ export function online(state: State): Step {
  * When to refresh unbidden.
  * @param hint The readable cookie `<session id>.<generation>`, where it shall be considered and can be seen.
  */
-export function dueAt({ grant, snapshot, retryAt }: State, hint?: string): number {
+export function dueAt({ grant, snapshot, retryAt, failures }: State, hint?: string): number {
   const { session, status } = snapshot;
   // Somebody signed in or out elsewhere, or a late answer put an older token into the jar.
-  const disagrees = hint !== undefined && (idIn(hint) != (session?.id ?? '') || (!!session && isOlder(hint, markOf(session))));
-  return Math.max(retryAt, disagrees ? 0 : grant ? grant.refreshAt : status == 'loading' ? 0 : Infinity);
+  const disagrees = hint != undefined && (idIn(hint) != (session?.id ?? '') || (!!session && isOlder(hint, markOf(session))));
+  const isDue = disagrees || failures || status == 'loading';
+  return Math.max(retryAt, isDue ? 0 : grant?.refreshAt ?? Infinity);
 }
 
 /** The session of a `<session id>.<generation>`. */
@@ -139,6 +134,8 @@ export function markOf(session: Session): string {
   return session.id + '.' + session.generation;
 }
 
-function isOlder(mark: string, than: string): boolean {
-  return idIn(mark) == idIn(than) && +mark.split('.')[1]! < +than.split('.')[1]!;
+function isOlder(mark: string, than?: string | null): boolean {
+  const [id, generation] = mark.split('.');
+  const [otherId, other] = (than ?? '').split('.');
+  return id == otherId && +generation! < +other!;
 }

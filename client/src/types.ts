@@ -1,7 +1,8 @@
 /** The public surface of the package: what a client can do, what it shows, and what it says when it can't. */
 
-import type { Environment } from './environment.js';
+import type { Environment, SharedStorage } from './environment.js';
 import type { AuthError } from './errors.js';
+import type { TransportMaker } from './transport.js';
 
 /** A person, as the server tells of them. */
 export interface User {
@@ -115,10 +116,9 @@ export interface Client {
   subscribe(listener: () => void): () => void;
   /** Settles once the status is no longer `loading`, or the first refresh could not be done. Never rejects. */
   ready(): Promise<Snapshot>;
-  signUp(input: { email: string; password: string; name?: string; deviceName?: string }): Promise<SignUpResult>;
   signIn(input: { email: string; password: string; remember?: boolean; deviceName?: string }): Promise<SignInResult>;
-  /** Local state is gone at once, whatever becomes of the request. `others` keeps this session. Default `this`. */
-  signOut(options?: { scope?: 'this' | 'others' | 'all' }): Promise<void>;
+  /** Local state is gone at once, whatever becomes of the request, which waits for `after` to settle. Never rejects. */
+  signOut(options?: { after?: Promise<unknown> | undefined }): Promise<void>;
   /** A new access token, even if the one at hand still lives. */
   refresh(options?: { reason?: string; signal?: AbortSignal }): Promise<Session>;
   /** An access token that lives at least `minValidity` more seconds (default 10); refreshes when none does. */
@@ -127,9 +127,13 @@ export interface Client {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
   /** Whether a request to `url` would carry the access token: the rule of `origins`, for adapters. */
   allows(url: string | URL): boolean;
-  listSessions(): Promise<DeviceSession[]>;
-  revokeSession(id: string): Promise<void>;
-  changePassword(input: { currentPassword: string; newPassword: string }): Promise<Session>;
+  /** Calls a route of the session server (`/events`) with the access token. Every refusal is an `AuthError`. Default POST. */
+  request<T>(path: string, body?: object, method?: string): Promise<T>;
+  /**
+   * Calls a route of the session server whose answer is a new session, which becomes the client's, in every tab; where
+   * the answer is none, so is this one's. `isSignedIn`: with the access token.
+   */
+  enter(path: string, body: object, isSignedIn?: boolean): Promise<Session | undefined>;
   addEventListener<K extends keyof ClientEventMap>(type: K, listener: (event: ClientEventMap[K]) => void): () => void;
   /** Stops timers, listeners and channels. */
   dispose(): void;
@@ -147,13 +151,10 @@ export interface ClientOptions {
   url?: string;
   /** Who may see the access token, beside the origin of `url`. Default: the page's own origin. */
   origins?: readonly string[];
-  /** Given: body transport, kept here. Not given: HttpOnly cookies. */
-  storage?: TokenStorage;
-  /**
-   * For apps whose server refreshes, too (`relatch/server`): keeps the id of an unanswered refresh in the cookie
-   * `__Host-relatch-attempt` instead of `localStorage`, so that page and server ask under the same one.
-   */
-  attemptCookie?: boolean;
+  /** Where there is no browser: `bodyTransport(storage)`. Default: HttpOnly cookies. */
+  transport?: TransportMaker;
+  /** For apps whose server refreshes, too: `attemptCookie`. */
+  attempts?: (environment: Environment) => SharedStorage | undefined;
   fetch?: typeof fetch;
   /** Milliseconds for one request of this library's own. Default 10 000. */
   timeout?: number;

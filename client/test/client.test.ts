@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { changePassword, listSessions, revokeSession, signOutEverywhere, signOutOthers, signUp } from '../src/account.js';
+import { attemptCookie } from '../src/environment.js';
 import { AuthError } from '../src/errors.js';
 import type { Client } from '../src/types.js';
 import { type Answer, type Call, html, json, problem, World } from './support/world.js';
@@ -511,7 +513,7 @@ describe('lost and late answers (R5, R12)', () => {
   });
   test('with attemptCookie the id is where the app’s server sees it: before the request, until the answer', async () => {
     const world = new World();
-    const client = await world.signedIn({ attemptCookie: true });
+    const client = await world.signedIn({ attempts: attemptCookie });
     const seen: (string | null)[] = [];
     world.script.push((_, own) => (seen.push(world.attempt), own(), 'lost'), (_, own) => (seen.push(world.attempt), own()));
     await world.done(client.refresh());
@@ -522,7 +524,7 @@ describe('lost and late answers (R5, R12)', () => {
   });
   test('with attemptCookie an id that the app’s server has drawn is used, and one of its later ones left alone', async () => {
     const world = new World();
-    const client = await world.signedIn({ attemptCookie: true });
+    const client = await world.signedIn({ attempts: attemptCookie });
     world.attempt = 'server-1';
     world.script.push((_, own) => {
       world.attempt = 'server-2';
@@ -854,10 +856,10 @@ describe('signing out', () => {
   test('everywhere, and from the others', async () => {
     const world = new World();
     const client = await world.signedIn();
-    await world.done(client.signOut({ scope: 'others' }));
+    await world.done(signOutOthers(client));
     assert.equal(client.status, 'authenticated');
     assert.deepEqual(world.calls.at(-1)!.body, { keep_current: true });
-    const all = client.signOut({ scope: 'all' });
+    const all = signOutEverywhere(client);
     await world.settle();
     assert.equal(client.status, 'unauthenticated');
     await world.done(all);
@@ -867,7 +869,7 @@ describe('signing out', () => {
     const world = new World();
     const client = await world.signedIn();
     world.online = false;
-    await assert.rejects(world.done(client.signOut({ scope: 'all' })), failsWith('offline'));
+    await assert.rejects(world.done(signOutEverywhere(client)), failsWith('offline'));
     assert.equal(client.status, 'unauthenticated');
   });
 });
@@ -895,8 +897,8 @@ describe('signing in and accounts', () => {
     const world = new World();
     const client = world.tab();
     world.script.push(() => new Response(null, { status: 202 }));
-    assert.deepEqual(await world.done(client.signUp({ email: 'a', password: 'b' })), { status: 'check_mail' });
-    const { status } = await world.done(client.signUp({ email: 'a', password: 'b', name: 'Ada', deviceName: 'desk' }));
+    assert.deepEqual(await world.done(signUp(client, { email: 'a', password: 'b' })), { status: 'check_mail' });
+    const { status } = await world.done(signUp(client, { email: 'a', password: 'b', name: 'Ada', deviceName: 'desk' }));
     assert.equal(status, 'signed_in');
     assert.deepEqual(world.calls.at(-1)!.body, { email: 'a', password: 'b', name: 'Ada', transport: 'cookie', device_name: 'desk' });
   });
@@ -912,22 +914,22 @@ describe('signing in and accounts', () => {
     const world = new World();
     const client = await world.signedIn();
     const names = heard(client);
-    const session = await world.done(client.changePassword({ currentPassword: 'a', newPassword: 'b' }));
+    const session = await world.done(changePassword(client, { currentPassword: 'a', newPassword: 'b' }));
     assert.deepEqual([session.id, client.session?.id, names], ['ses_2', 'ses_2', ['token']]);
     world.script.push(() => problem(403, 'wrong_password'));
-    await assert.rejects(world.done(client.changePassword({ currentPassword: 'x', newPassword: 'b' })), failsWith('wrong_password'));
+    await assert.rejects(world.done(changePassword(client, { currentPassword: 'x', newPassword: 'b' })), failsWith('wrong_password'));
     assert.equal(client.status, 'authenticated');
   });
   test('devices are listed and ended; the own one is a sign-out', async () => {
     const world = new World();
     const client = await world.signedIn();
-    assert.deepEqual(await world.done(client.listSessions()), []);
+    assert.deepEqual(await world.done(listSessions(client)), []);
     world.script.push(() => new Response(null, { status: 204 }));
-    await world.done(client.revokeSession('ses_9'));
+    await world.done(revokeSession(client, 'ses_9'));
     assert.deepEqual([world.calls.at(-1)!.method, world.calls.at(-1)!.path], ['DELETE', '/auth/sessions/ses_9']);
     world.script.push(() => problem(404, 'not_found'));
-    await assert.rejects(world.done(client.revokeSession('ses_8')), failsWith('not_found'));
-    await world.done(client.revokeSession(client.session!.id));
+    await assert.rejects(world.done(revokeSession(client, 'ses_8')), failsWith('not_found'));
+    await world.done(revokeSession(client, client.session!.id));
     assert.equal(client.status, 'unauthenticated');
   });
   for (const isKnown of [true, false]) {

@@ -35,7 +35,7 @@ describe('granted', () => {
       assert.equal(next.snapshot.status, 'authenticated');
       assert.equal(next.epoch, state.epoch + 1);
       assert.deepEqual([next.failures, next.retryAt, next.isUnproven], [0, 0, true]);
-      assert.deepEqual([next.grant?.refreshAt, next.grant?.expiresAt], [720_050, 900_050]);
+      assert.deepEqual([next.grant?.refreshAt, next.grant?.diesAt], [720_050, 900_050]);
     });
     test(`R16 from ${name}, a session that its owner has ended is ended again and never shown`, () => {
       const [next, news] = granted(state, answer(7), false, 0, null, 'ses_a');

@@ -6,8 +6,10 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { changePassword, listSessions, signOutEverywhere, signUp } from '../src/account.js';
 import { createClient } from '../src/client.js';
 import type { AuthError } from '../src/errors.js';
+import { bodyTransport } from '../src/transport.js';
 import type { Client, TokenStorage } from '../src/types.js';
 
 const binary = process.env['RELATCH_BIN'] ?? '../target/debug/relatch';
@@ -53,7 +55,7 @@ describe('the real server', { skip: !existsSync(binary) && `there is no ${binary
   });
 
   const make = (storage: TokenStorage = new Memory(), via?: typeof fetch): Client => {
-    const client = createClient({ url: `${origin}/auth`, storage, ...(via && { fetch: via }) });
+    const client = createClient({ url: `${origin}/auth`, transport: bodyTransport(storage), ...(via && { fetch: via }) });
     clients.push(client);
     return client;
   };
@@ -122,18 +124,18 @@ describe('the real server', { skip: !existsSync(binary) && `there is no ${binary
     const client = make();
     const email = `eve-${Date.now()}@example.com`;
     await assert.rejects(client.signIn({ ...ada, password: 'no' }), (error: AuthError) => error.code === 'invalid_credentials');
-    await assert.rejects(client.signUp(ada), (error: AuthError) => error.code === 'email_taken');
-    await assert.rejects(client.signUp({ email, password: '1' }), (error: AuthError) => error.code === 'validation_failed');
-    assert.equal((await client.signUp({ email, password: ada.password, name: 'Eve' })).status, 'signed_in');
-    const [device] = await client.listSessions();
+    await assert.rejects(signUp(client, ada), (error: AuthError) => error.code === 'email_taken');
+    await assert.rejects(signUp(client, { email, password: '1' }), (error: AuthError) => error.code === 'validation_failed');
+    assert.equal((await signUp(client, { email, password: ada.password, name: 'Eve' })).status, 'signed_in');
+    const [device] = await listSessions(client);
     assert.deepEqual([device?.current, device?.id], [true, client.session?.id]);
-    const wrong = client.changePassword({ currentPassword: 'no', newPassword: 'another horse battery' });
+    const wrong = changePassword(client, { currentPassword: 'no', newPassword: 'another horse battery' });
     await assert.rejects(wrong, (error: AuthError) => error.code === 'wrong_password');
     const old = client.session?.id;
-    const session = await client.changePassword({ currentPassword: ada.password, newPassword: 'another horse battery' });
+    const session = await changePassword(client, { currentPassword: ada.password, newPassword: 'another horse battery' });
     assert.notEqual(session.id, old);
     assert.equal(await me(client), 200);
-    await client.signOut({ scope: 'all' });
+    await signOutEverywhere(client);
     assert.equal(client.status, 'unauthenticated');
   });
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hono } from 'hono';
-import { createClient } from '../src/index.js';
+import { attemptCookie, createClient } from '../src/index.js';
 import { createServerAuth, type ServerAuthOptions, type ServerSnapshot } from '../src/server.js';
 import { createClock, createFakeBrowser, createFakeServer, type FakeServerOptions } from '../src/testing.js';
 import { Navigator } from './support/navigator.js';
@@ -154,7 +154,7 @@ test('with the real client in the page, a session outlives the lost answers of b
     };
     const hint = () => page.read('relatch-hint') ?? '';
     const send = ((path: string, init: RequestInit) => page.fetch(path, { ...init, lost })) as typeof fetch;
-    return createClient({ attemptCookie: true, environment: { ...environment, fetch: send, attempts, hint } });
+    return createClient({ attempts: attemptCookie, environment: { ...environment, fetch: send, attempts, hint } });
   };
   const client = open();
   await client.signIn(ADA);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRemoteJWKSet, customFetch, jwtVerify } from 'jose';
-import { createClient } from '../src/index.js';
+import { attemptCookie, bodyTransport, createClient } from '../src/index.js';
 import { chaos, createClock, createFakeBrowser, createFakeServer } from '../src/testing.js';
 import type { FakeBrowserOptions, FakeServerOptions } from '../src/testing.js';
 
@@ -120,14 +120,14 @@ test('a revoked session ends with its reason, and signing out empties every tab'
 });
 
 test('the id of an attempt is in a cookie where the app wants it, and nowhere else', async () => {
-  for (const attemptCookie of [true, false]) {
+  for (const isInCookie of [true, false]) {
     const { clock, server, browser, by } = world();
-    const client = createClient({ attemptCookie, environment: browser.openTab().environment });
+    const client = createClient({ ...(isInCookie && { attempts: attemptCookie }), environment: browser.openTab().environment });
     await by(client.signIn(ADA), 0);
     server.isDown = true;
     await clock.advance(20 * MINUTE);
-    assert.equal(browser.cookies.has('__Host-relatch-attempt'), attemptCookie);
-    assert.equal(browser.storage.has('relatch:/auth'), !attemptCookie);
+    assert.equal(browser.cookies.has('__Host-relatch-attempt'), isInCookie);
+    assert.equal(browser.storage.has('relatch:/auth'), !isInCookie);
     server.isDown = false;
     await clock.advance(20 * MINUTE);
     assert.deepEqual([browser.cookies.has('__Host-relatch-attempt'), browser.storage.has('relatch:/auth')], [false, false]);
@@ -173,7 +173,7 @@ test('the body transport, with a storage of your own', async () => {
     set: (key: string, value: string) => void kept.set(key, value),
     remove: (key: string) => void kept.delete(key),
   };
-  const open = () => createClient({ url: '/auth', storage, environment: browser.openTab().environment });
+  const open = () => createClient({ url: '/auth', transport: bodyTransport(storage), environment: browser.openTab().environment });
   const client = open();
   await by(client.signIn(ADA));
   client.dispose();

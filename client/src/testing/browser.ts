@@ -113,7 +113,7 @@ function browserWith(options: FakeBrowserOptions, jar: Map<string, string>): Fak
         const before = without.includes('locks') ? undefined : queues.get(name);
         const turn = Promise.race([before, clock.wait(waitMs)]);
         const work = before ? turn.then(run) : run();
-        queues.set(name, work);
+        queues.set(name, work.catch(() => {}));
         return work;
       },
       channel(name) {

@@ -60,7 +60,7 @@ export class Person {
   /** Signs up in a tab, through the library. Answers their address. */
   async signUp(page) {
     const email = `person-${++people}-${Date.now()}@example.com`;
-    await page.evaluate((input) => tab.auth.signUp(input), { email, password: PASSWORD });
+    await page.evaluate((input) => tab.signUp(input), { email, password: PASSWORD });
     this.email = email;
     return email;
   }

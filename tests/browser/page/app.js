@@ -1,6 +1,6 @@
 /** A page of somebody's app: it shows who is signed in, or why nobody is any more, and leads to login and back. */
 
-import { createClient } from 'relatch';
+import { createClient, signOutEverywhere, signUp } from 'relatch';
 
 const { searchParams } = new URL(location.href);
 const auth = createClient({ url: '/auth', timeout: Number(searchParams.get('timeout') ?? 1500) });
@@ -28,6 +28,8 @@ show();
 globalThis.tab = {
   auth,
   heard,
+  signUp: (input) => signUp(auth, input),
+  signOutEverywhere: () => signOutEverywhere(auth),
   /** What the page shows once it knows, however many tries that takes; or after a time what it knows so far. */
   async state(waitMs = 10_000) {
     const { status, error } = await new Promise((done) => {

@@ -33,7 +33,7 @@ for (const [with_, without] of [
       const [near, far] = [await owner.tab(), await elsewhere.tab()];
       await owner.signUp(near);
       await far.evaluate((input) => tab.auth.signIn(input), { email: owner.email, password: PASSWORD });
-      await near.evaluate(() => tab.auth.signOut({ scope: 'all' }));
+      await near.evaluate(() => tab.signOutEverywhere());
       assert.deepEqual(await far.evaluate(async () => [await tab.ask(), await tab.state()]), [401, 'unauthenticated session_revoked']);
       assert.match(await far.innerText('main'), /session has ended/);
       await Promise.all([owner.leave(), elsewhere.leave()]);

@@ -1,5 +1,5 @@
 /** Where somebody is logged in, and how to end that: one session, or all. */
-import type { DeviceSession } from 'relatch';
+import { type DeviceSession, listSessions, revokeSession, signOutEverywhere, signOutOthers } from 'relatch';
 import { useEffect, useState } from 'react';
 import { auth, explain } from '../auth.ts';
 
@@ -10,7 +10,7 @@ export function Devices() {
   async function run(change?: () => Promise<void>) {
     try {
       await change?.();
-      if (auth.session) setSessions(await auth.listSessions());
+      if (auth.session) setSessions(await listSessions(auth));
       setMessage('');
     } catch (error) {
       setMessage(explain(error));
@@ -33,7 +33,7 @@ export function Devices() {
             <button
               type="button"
               aria-label={`Log out ${session.current ? 'this device' : nameOf(session)}`}
-              onClick={() => void run(() => auth.revokeSession(session.id))}
+              onClick={() => void run(() => revokeSession(auth, session.id))}
             >
               Log out
             </button>
@@ -41,8 +41,8 @@ export function Devices() {
         ))}
       </ul>
       <p className="buttons">
-        <button type="button" onClick={() => void run(() => auth.signOut({ scope: 'others' }))}>Log out everywhere else</button>
-        <button type="button" onClick={() => void run(() => auth.signOut({ scope: 'all' }))}>Log out everywhere</button>
+        <button type="button" onClick={() => void run(() => signOutOthers(auth))}>Log out everywhere else</button>
+        <button type="button" onClick={() => void run(() => signOutEverywhere(auth))}>Log out everywhere</button>
       </p>
     </>
   );

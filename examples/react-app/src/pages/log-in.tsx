@@ -1,4 +1,5 @@
 /** The two ways in. Both lead back to the page that asked. */
+import { signUp } from 'relatch';
 import { returnPath, SignedIn } from 'relatch/react';
 import { useActionState, type ReactNode } from 'react';
 import { auth, explain } from '../auth.ts';
@@ -19,7 +20,7 @@ export function LogIn() {
 
 export function SignUp() {
   const submit = async (email: string, password: string) => {
-    const result = await auth.signUp({ email, password });
+    const result = await signUp(auth, { email, password });
     return result.status === 'signed_in' ? null : 'Look into your mail: the rest happens there.';
   };
   const { search } = useAddress();
