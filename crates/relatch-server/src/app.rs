@@ -13,6 +13,7 @@ use crate::mail::{DevMailbox, Mailer, NoMail, PickupFolder};
 use crate::password::{PasswordCost, PasswordRules, Passwords};
 use crate::sessions::{LifetimePolicy, Sessions, SessionsParts, Surroundings};
 use crate::tokens::{AccessPolicy, AccessTokens, ClientTokens, StoredKeys};
+use crate::webhooks::Webhooks;
 use relatch_core::{Policy, ReuseScope, Windows};
 use relatch_store::{ClientKind, Maintenance, OauthClient, Store};
 use relatch_token::{Audience, KeyRing, Seconds, Timestamp};
@@ -40,6 +41,8 @@ pub struct App {
     pub api_keys: ApiKeys,
     /// OAuth clients.
     pub clients: Clients,
+    /// Other systems that are told of events.
+    pub webhooks: Webhooks,
     /// How the hosted pages look, where there are any.
     pub pages: Option<Arc<Look>>,
     /// Time and randomness.
@@ -94,6 +97,7 @@ impl App {
             surroundings: surroundings.clone(),
         });
         let clients = Clients::new(configured_clients(&config, now)?, Arc::clone(&store));
+        let webhooks = Webhooks::open(&config.webhooks, Arc::clone(&store), surroundings.clone())?;
         let pages = match config.pages.enabled {
             true => Some(Arc::new(Look::load(&config.pages, &identity)?)),
             false => None,
@@ -106,6 +110,7 @@ impl App {
             keys,
             api_keys: ApiKeys::new(Arc::clone(&store)),
             clients,
+            webhooks,
             surroundings,
             store,
             maintenance,

@@ -1,4 +1,4 @@
-//! What happens by itself: keys are tended, and what is long dead is swept away.
+//! What happens by itself: keys are tended, what is long dead is swept away, and webhooks are told.
 
 use crate::app::App;
 use crate::environment::Stopwatch;
@@ -14,6 +14,8 @@ pub fn start(app: &App) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(tend_keys(app.clone()));
     tasks.spawn(sweep(app.clone()));
+    tasks.spawn(app.webhooks.clone().follow());
+    tasks.spawn(app.webhooks.clone().deliver());
     tasks
 }
 

@@ -20,4 +20,5 @@ pub mod serve;
 pub mod sessions;
 pub mod telemetry;
 pub mod tokens;
+pub mod webhooks;
 pub mod wire_time;

@@ -44,7 +44,7 @@ pub struct Delivery {
     pub channel: Channel,
     /// With whom it leaves: when that account is deleted, nothing about it is sent any more.
     pub user_id: Option<UserId>,
-    /// What is delivered, sealed: it may hold what is as good as a password, and the store never reads it.
+    /// What is delivered, which the store never reads. Sealed where it holds what is as good as a password.
     pub payload: Vec<u8>,
     /// When it was queued.
     pub created_at: Timestamp,

@@ -13,6 +13,7 @@ mod print;
 mod serve;
 mod sessions;
 mod users;
+mod webhooks;
 mod workshop;
 
 pub(crate) use dev::{ADA, ADAS_PASSWORD};
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// OAuth clients
     #[command(subcommand)]
     Clients(ClientsCommand),
+    /// Other systems that are told of events
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
     /// Check configuration, store, keys, clock and permissions, and say what to do
     Doctor,
     /// Show the configuration in force, and where each value comes from
@@ -246,6 +250,29 @@ pub(crate) enum ClientsCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum WebhooksCommand {
+    /// List the receivers that are configured, and how far each has been told
+    List,
+    /// Send a message of type `ping` now, and say what the receiver answered
+    Ping {
+        /// The receiver's `name`
+        name: String,
+    },
+    /// Send events again, under the ids that they had
+    Replay {
+        /// The receiver's `name`
+        name: String,
+        /// The last event that need not be sent again: `evt_…`, or evt_0 for all that are kept
+        #[arg(long, value_name = "EVENT")]
+        after: String,
+    },
+    /// Print a new secret
+    Secret,
+    /// List the types of events
+    Events,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Demo {
     /// A thief copies a refresh token; owner and thief both go on; see who notices what, and when
     Theft {
@@ -266,6 +293,7 @@ pub fn run(cli: Cli, open_store: &OpenStore) -> anyhow::Result<()> {
         Command::Sessions(command) => sessions::run(&common, command, open_store),
         Command::ApiKeys(command) => api_keys::run(&common, command, open_store),
         Command::Clients(command) => clients::run(&common, command, open_store),
+        Command::Webhooks(command) => webhooks::run(&common, command, open_store),
         Command::Doctor => doctor::run(&common, open_store),
         Command::Config => config::run(&common),
         Command::Backup { to } => backup::run(&common, &to, open_store),

@@ -16,6 +16,7 @@ pub(super) fn check(loaded: &LoadedConfig, keys: &[Key]) -> Vec<String> {
     checker.accounts();
     checker.claims("tokens.claims", loaded.config.tokens.claims.keys());
     checker.clients();
+    checker.webhooks();
     checker.problems
 }
 
@@ -200,6 +201,16 @@ impl Checker<'_> {
                 format!("{name} has a scope with a space, a quote or a backslash in it (RFC 6749 §3.3)")
             });
             self.claims(&format!("clients[{i}].claims"), client.claims.keys());
+        }
+    }
+
+    fn webhooks(&mut self) {
+        let webhooks = &self.loaded.config.webhooks;
+        for (i, webhook) in webhooks.iter().enumerate() {
+            let name = format!("the webhook `{}`", webhook.name);
+            let twice = webhooks[..i].iter().any(|other| other.name == webhook.name);
+            self.require(!twice, || format!("{name} is configured twice; give each its own `name`"));
+            self.problems.extend(webhook.mistakes().into_iter().map(|mistake| format!("{name} {mistake}")));
         }
     }
 

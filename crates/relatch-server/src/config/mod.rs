@@ -29,6 +29,7 @@ mod server;
 mod sessions;
 mod store;
 mod telemetry;
+mod webhooks;
 
 pub use accounts::{Argon2Config, LimitsConfig, MailConfig, PasswordsConfig, SignupConfig};
 pub use address::{Network, WebOrigin, WebUrl, host_of};
@@ -45,6 +46,7 @@ pub use server::{HttpLimitsConfig, ServerConfig, TlsConfig};
 pub use sessions::{OnReuse, SessionsConfig, TokensConfig};
 pub use store::{RotationDurability, StoreConfig, StoreUrl, SweepConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
+pub use webhooks::{WebhookConfig, WebhookUrl};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,8 @@ pub struct Config {
     pub pages: PagesConfig,
     /// OAuth clients, one `[[clients]]` table each.
     pub clients: Vec<ClientConfig>,
+    /// Receivers of events, one `[[webhooks]]` table each.
+    pub webhooks: Vec<WebhookConfig>,
     /// Logs and metrics.
     pub telemetry: TelemetryConfig,
 }

@@ -13,3 +13,4 @@ mod programs;
 mod serve;
 mod start_up;
 mod support;
+mod webhooks;

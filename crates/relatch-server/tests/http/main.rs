@@ -30,3 +30,4 @@ mod password;
 mod refresh;
 mod sessions;
 mod signup;
+mod webhooks;
