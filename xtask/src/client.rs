@@ -1,4 +1,4 @@
-//! `cargo xtask test client`: the npm package, by its own tests, its types, its size, and as others will install it.
+//! `cargo xtask test client`: the npm package, by its own tests, its types, its size, in each runtime, and as others will install it.
 
 use crate::run::Job;
 use crate::server::binary;
@@ -11,7 +11,7 @@ pub(crate) fn suite() -> Result<Tally> {
     let relatch = binary("relatch")?.display().to_string();
     let client = setup::client()?;
     let mut tally = Tally::default();
-    for script in ["check", "test", "size"] {
+    for script in ["check", "test", "size", "runtimes"] {
         let job = Job::new("npm", &["run", "--silent", script]).within(&client).with("RELATCH_BIN", &relatch);
         tally += Tally::of_runner(&job.run()?);
     }

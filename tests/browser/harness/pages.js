@@ -11,7 +11,7 @@ const CLIENT = process.env.RELATCH_CLIENT ?? at('../../client/src/index.ts');
 /** Path → file, as the network serves them. */
 export async function pages() {
   const files = {};
-  for (const [path, title] of [['/app', 'App'], ['/crowd', 'Crowd']]) {
+  for (const [path, title] of [['/app', 'App'], ['/crowd', 'Crowd'], ['/worker']]) {
     const script = `${path}.js`;
     const built = await build({
       entryPoints: [at(`page${script}`)],
@@ -22,7 +22,7 @@ export async function pages() {
       write: false,
       logLevel: 'warning',
     });
-    files[path] = { type: 'text/html; charset=utf-8', headers: { ...HEADERS, 'Cache-Control': 'no-cache' }, body: html(title, script) };
+    if (title) files[path] = { type: 'text/html; charset=utf-8', headers: { ...HEADERS, 'Cache-Control': 'no-cache' }, body: html(title, script) };
     files[script] = { type: 'text/javascript', headers: { 'Cache-Control': 'max-age=3600' }, body: built.outputFiles[0].contents };
   }
   files['/empty'] = { type: 'text/html', body: '<!doctype html><title>Empty</title>' };

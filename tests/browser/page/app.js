@@ -1,9 +1,13 @@
 /** A page of somebody's app: it shows who is signed in, or why nobody is any more, and leads to login and back. */
 
-import { createClient, signOutEverywhere, signUp } from 'relatch';
+import { attemptCookie, createClient, signOutEverywhere, signUp } from 'relatch';
 
 const { searchParams } = new URL(location.href);
-const auth = createClient({ url: '/auth', timeout: Number(searchParams.get('timeout') ?? 1500) });
+const auth = createClient({
+  url: '/auth',
+  timeout: Number(searchParams.get('timeout') ?? 1500),
+  ...(searchParams.has('attempt-cookie') && { attempts: attemptCookie }),
+});
 const heard = [];
 for (const type of ['signed_in', 'signed_out', 'expired', 'refresh_failed']) {
   auth.addEventListener(type, (event) => heard.push(event.error ? `${type} ${event.error.code}` : type));
