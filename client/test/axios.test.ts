@@ -255,19 +255,22 @@ test('a refresh that fails hands back the first 401', () =>
     assert.equal(seen.length, 1);
   }));
 
-test('while a refresh has just failed, a 401 is handed back at once', () =>
-  world(accepts('t5'), async ({ api, fake }) => {
+test('while a refresh has just failed, a 401 is handed back at once', () => {
+  let meanwhile = () => {};
+  const answer: Answer = (...asked) => (meanwhile(), accepts('t5')(...asked));
+  return world(answer, async ({ api, fake }) => {
     fake.failure = { name: 'AuthError', code: 'network', retryable: true };
     assert.equal(await statusOf(api.get('/x')), 401);
     assert.equal(fake.refreshes, 0);
     // A token that somebody else got meanwhile is as good as ever.
-    const call = statusOf(api.get('/x'));
-    setTimeout(() => (fake.token = 't5'), 0);
-    assert.equal(await call, 200);
+    meanwhile = () => (fake.token = 't5');
+    assert.equal(await statusOf(api.get('/x')), 200);
+    meanwhile = () => {};
     Object.assign(fake, { failure: null, token: 't0' });
     assert.equal(await statusOf(api.get('/x')), 401);
     assert.equal(fake.refreshes, 1);
-  }));
+  });
+});
 
 test('an aborted call stays aborted', () =>
   world(accepts('t1'), async ({ api }) => {
