@@ -45,11 +45,21 @@ pub enum EventKind {
     UserDeleted,
     /// A genuine refresh token was refused without consequence for its session; the event names the rule.
     RefreshRefused,
+    /// A second factor was enrolled and confirmed.
+    FactorAdded,
+    /// A second factor was removed, by the person or by an operator.
+    FactorRemoved,
+    /// New recovery codes took the place of the old ones.
+    RecoveryCodesMade,
+    /// A recovery code was used up.
+    RecoveryCodeUsed,
+    /// Somebody who knew the password gave a wrong code.
+    MfaFailed,
 }
 
 impl EventKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::SignedUp,
         Self::Login,
         Self::LoginFailed,
@@ -71,6 +81,11 @@ impl EventKind {
         Self::EmailChanged,
         Self::UserDeleted,
         Self::RefreshRefused,
+        Self::FactorAdded,
+        Self::FactorRemoved,
+        Self::RecoveryCodesMade,
+        Self::RecoveryCodeUsed,
+        Self::MfaFailed,
     ];
 
     /// The word for it on the wire.
@@ -97,6 +112,11 @@ impl EventKind {
             Self::EmailChanged => "email_changed",
             Self::UserDeleted => "user_deleted",
             Self::RefreshRefused => "refresh_refused",
+            Self::FactorAdded => "factor_added",
+            Self::FactorRemoved => "factor_removed",
+            Self::RecoveryCodesMade => "recovery_codes_made",
+            Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::MfaFailed => "mfa_failed",
         }
     }
 

@@ -1,16 +1,17 @@
-//! Accounts, keys, the audit and the outbox, as their traits ask for them.
+//! Accounts, second factors, keys, the audit and the outbox, as their traits ask for them.
 
 use crate::error::Fault;
 use crate::events::{self, Scope};
 use crate::store::{READ_ROWS, SqliteStore, yield_now};
-use crate::{keys, links, outbox, user_row, users};
-use relatch_core::Origin;
+use crate::{factors, keys, links, outbox, user_row, users};
+use relatch_core::{Epoch, Origin};
 use relatch_store::{
-    AccountStore, ApiKey, ChannelKind, CreateUser, Cursor, Delivery, DeliveryId, EmailChange, Enqueue, Event,
-    EventFilter, EventStore, Follow, KeyStore, Link, LinkHash, LinkPurpose, NewEvent, NewUser, OauthClient,
-    OutboxStore, PasswordHash, Settlement, SigningKeyRecord, Step, StoreError, User, UserKey, Waiting,
+    AccountStore, ApiKey, ChannelKind, Commit, ConfirmFactor, CreateUser, Cursor, Delivery, DeliveryId,
+    EmailChange, Enqueue, Event, EventFilter, EventStore, Factor, FactorStore, Follow, KeyStore, Link,
+    LinkHash, LinkPurpose, NewEvent, NewUser, OauthClient, OutboxStore, PasswordHash, RecoveryHash,
+    SealedSeed, SecondFactors, Settlement, SigningKeyRecord, Step, StoreError, User, UserKey, Waiting,
 };
-use relatch_token::{ClientId, Timestamp, UserId};
+use relatch_token::{ClientId, FactorId, Timestamp, UserId};
 use rusqlite::Row;
 
 #[async_trait::async_trait]
@@ -75,6 +76,78 @@ impl AccountStore for SqliteStore {
         origin: Origin,
     ) -> Result<EmailChange, StoreError> {
         self.writer.write("change_email", move |conn| links::change_email(conn, hash, at, origin)).await
+    }
+}
+
+#[async_trait::async_trait]
+impl FactorStore for SqliteStore {
+    async fn second_factors(&self, user: UserId) -> Result<SecondFactors, StoreError> {
+        self.readers.read(|conn| factors::of_user(conn, user))
+    }
+
+    async fn add_factor(&self, factor: Factor, epoch: Epoch, most: u32) -> Result<Commit, StoreError> {
+        self.writer.write("add_factor", move |conn| factors::add(conn, &factor, epoch, most)).await
+    }
+
+    async fn confirm_factor(&self, confirm: ConfirmFactor) -> Result<Commit, StoreError> {
+        self.writer.write("confirm_factor", move |conn| factors::confirm(conn, &confirm)).await
+    }
+
+    async fn accept_step(&self, user: UserId, factor: FactorId, step: u64) -> Result<Commit, StoreError> {
+        self.writer.write("accept_step", move |conn| factors::accept_step(conn, user, factor, step)).await
+    }
+
+    async fn use_recovery_code(
+        &self,
+        user: UserId,
+        code: RecoveryHash,
+        event: NewEvent,
+    ) -> Result<Commit, StoreError> {
+        let use_up = move |conn: &_| factors::use_recovery_code(conn, user, code, &event);
+        self.writer.write("use_recovery_code", use_up).await
+    }
+
+    async fn count_wrong_code(&self, user: UserId, event: NewEvent) -> Result<u32, StoreError> {
+        self.writer.write("count_wrong_code", move |conn| factors::count_wrong_code(conn, user, &event)).await
+    }
+
+    async fn replace_recovery_codes(
+        &self,
+        user: UserId,
+        epoch: Epoch,
+        codes: Vec<RecoveryHash>,
+        event: NewEvent,
+    ) -> Result<Commit, StoreError> {
+        let replace = move |conn: &_| factors::replace_recovery_codes(conn, user, epoch, &codes, &event);
+        self.writer.write("replace_recovery_codes", replace).await
+    }
+
+    async fn remove_factor(
+        &self,
+        user: UserId,
+        epoch: Epoch,
+        factor: FactorId,
+        event: NewEvent,
+    ) -> Result<Commit, StoreError> {
+        let remove = move |conn: &_| factors::remove(conn, user, epoch, factor, &event);
+        self.writer.write("remove_factor", remove).await
+    }
+
+    async fn remove_factors(&self, user: UserId, event: NewEvent) -> Result<u32, StoreError> {
+        self.writer.write("remove_factors", move |conn| factors::remove_all(conn, user, &event)).await
+    }
+
+    async fn factors_not_under(&self, master_id: u8, limit: usize) -> Result<Vec<Factor>, StoreError> {
+        self.readers.read(|conn| factors::not_under(conn, master_id, limit))
+    }
+
+    async fn reseal_factor(
+        &self,
+        factor: FactorId,
+        old: SealedSeed,
+        new: SealedSeed,
+    ) -> Result<(), StoreError> {
+        self.writer.write("reseal_factor", move |conn| factors::reseal(conn, factor, &old, &new)).await
     }
 }
 

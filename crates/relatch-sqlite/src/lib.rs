@@ -9,6 +9,7 @@ mod checkpoint;
 mod dictionary;
 mod error;
 mod events;
+mod factors;
 mod feed;
 mod job;
 mod keys;

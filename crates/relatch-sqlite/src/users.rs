@@ -3,7 +3,7 @@
 use crate::error::Fault;
 use crate::feed::row_count;
 use crate::user_row::user_columns;
-use crate::{events, user_row};
+use crate::{events, factors, user_row};
 use relatch_core::RevokeReason;
 use relatch_store::{CreateUser, NewEvent, NewUser, PasswordHash, StoreError, User};
 use relatch_token::{Timestamp, UserId};
@@ -93,6 +93,7 @@ pub(crate) fn delete(conn: &Connection, user_key: i64, at: Timestamp) -> Result<
     let at = at.as_millis();
     conn.prepare_cached("DELETE FROM links WHERE user_key = ?1")?.execute([user_key])?;
     conn.prepare_cached("DELETE FROM outbox WHERE user_key = ?1")?.execute([user_key])?;
+    factors::forget(conn, user_key)?;
     conn.prepare_cached(FORGET_SESSIONS)?.execute((user_key, at, RevokeReason::UserDeleted.number()))?;
     conn.prepare_cached(FORGET_EVENTS)?.execute([user_key])?;
     conn.prepare_cached(FORGET_USER)?.execute((user_key, at))?;
@@ -114,7 +115,7 @@ const FORGET_EVENTS: &str =
     "UPDATE events SET ip = NULL, user_agent = NULL, device_name = NULL WHERE user_key = ?1";
 const FORGET_USER: &str = "
     UPDATE users SET email = NULL, email_key = NULL, email_verified_at = NULL, name = NULL, external_id = NULL,
-        password = NULL, disabled_at = NULL, deleted_at = ?2
+        password = NULL, disabled_at = NULL, code_failures = 0, deleted_at = ?2
     WHERE key = ?1";
 const SWEEP: &str = "
     DELETE FROM users WHERE key IN (

@@ -8,6 +8,7 @@ mod account_store;
 pub mod conformance;
 mod error;
 mod event;
+mod factor_store;
 mod key_store;
 mod maintenance;
 pub mod memory;
@@ -20,6 +21,9 @@ pub use account_store::{
 };
 pub use error::StoreError;
 pub use event::{Cursor, Event, EventFilter, EventStore, NewEvent};
+pub use factor_store::{
+    ConfirmFactor, Factor, FactorKind, FactorState, FactorStore, RecoveryHash, SealedSeed, SecondFactors,
+};
 pub use key_store::{ApiKey, ClientKind, KeyStore, OauthClient, SigningKeyRecord};
 pub use maintenance::Maintenance;
 pub use outbox_store::{
@@ -32,7 +36,7 @@ pub use session_store::{
 
 /// Everything that the server keeps.
 #[async_trait::async_trait]
-pub trait Store: SessionStore + AccountStore + KeyStore + EventStore + OutboxStore {
+pub trait Store: SessionStore + AccountStore + FactorStore + KeyStore + EventStore + OutboxStore {
     /// Answers when the store can read and write, or says why it can't.
     async fn ping(&self) -> Result<(), StoreError>;
 

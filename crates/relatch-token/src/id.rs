@@ -77,6 +77,12 @@ random_id!(
     "usr_"
 );
 
+random_id!(
+    /// A second factor of a person: an authenticator app.
+    FactorId,
+    "fac_"
+);
+
 /// An OAuth client (RFC 6749 §2.2), named by the operator.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(String);

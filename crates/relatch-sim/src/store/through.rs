@@ -2,13 +2,14 @@
 
 use super::FaultyStore;
 use crate::timeline::wait_here;
-use relatch_core::Origin;
+use relatch_core::{Epoch, Origin};
 use relatch_store::{
-    AccountStore, ApiKey, ChannelKind, CreateUser, Cursor, Delivery, DeliveryId, EmailChange, Enqueue, Event,
-    Follow, KeyStore, Link, LinkHash, LinkPurpose, NewEvent, NewUser, OauthClient, OutboxStore, PasswordHash,
+    AccountStore, ApiKey, ChannelKind, Commit, ConfirmFactor, CreateUser, Cursor, Delivery, DeliveryId,
+    EmailChange, Enqueue, Event, Factor, FactorStore, Follow, KeyStore, Link, LinkHash, LinkPurpose,
+    NewEvent, NewUser, OauthClient, OutboxStore, PasswordHash, RecoveryHash, SealedSeed, SecondFactors,
     Settlement, SigningKeyRecord, Step, Store, StoreError, User, UserKey, Waiting,
 };
-use relatch_token::{ClientId, Timestamp, UserId};
+use relatch_token::{ClientId, FactorId, Timestamp, UserId};
 
 macro_rules! pass_on {
     ($name:ident { $($verb:ident($($argument:ident: $kind:ty),*) -> $out:ty;)* }) => {
@@ -32,6 +33,20 @@ pass_on!(AccountStore {
     link(hash: LinkHash, purpose: LinkPurpose, now: Timestamp) -> Option<Link>;
     verify_email(hash: LinkHash, event_at: Timestamp) -> Option<UserId>;
     change_email(hash: LinkHash, at: Timestamp, origin: Origin) -> EmailChange;
+});
+
+pass_on!(FactorStore {
+    second_factors(user: UserId) -> SecondFactors;
+    add_factor(factor: Factor, epoch: Epoch, most: u32) -> Commit;
+    confirm_factor(confirm: ConfirmFactor) -> Commit;
+    accept_step(user: UserId, factor: FactorId, step: u64) -> Commit;
+    use_recovery_code(user: UserId, code: RecoveryHash, event: NewEvent) -> Commit;
+    count_wrong_code(user: UserId, event: NewEvent) -> u32;
+    replace_recovery_codes(user: UserId, epoch: Epoch, codes: Vec<RecoveryHash>, event: NewEvent) -> Commit;
+    remove_factor(user: UserId, epoch: Epoch, factor: FactorId, event: NewEvent) -> Commit;
+    remove_factors(user: UserId, event: NewEvent) -> u32;
+    factors_not_under(master_id: u8, limit: usize) -> Vec<Factor>;
+    reseal_factor(factor: FactorId, old: SealedSeed, new: SealedSeed) -> ();
 });
 
 pass_on!(KeyStore {

@@ -3,14 +3,14 @@
 use crate::conformance::feed_of;
 use crate::{
     ApiKey, ChannelKind, Cursor, Event, EventFilter, FeedEntry, Loaded, OauthClient, PasswordHash,
-    SigningKeyRecord, Store, User, UserKey, Waiting,
+    SecondFactors, SigningKeyRecord, Store, User, UserKey, Waiting,
 };
 use relatch_token::SessionId;
 
 /// All that can be read of a store.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Dump {
-    users: Vec<(User, Option<PasswordHash>)>,
+    users: Vec<(User, Option<PasswordHash>, SecondFactors)>,
     sessions: Vec<Option<Loaded>>,
     events: Vec<Event>,
     feed: Vec<FeedEntry>,
@@ -30,7 +30,9 @@ impl Dump {
         }
         let mut users = Vec::new();
         for user in store.users(None, usize::MAX).await.unwrap() {
-            users.push(store.credentials(&UserKey::Id(user.id)).await.unwrap().unwrap());
+            let (user, password) = store.credentials(&UserKey::Id(user.id)).await.unwrap().unwrap();
+            let factors = store.second_factors(user.id).await.unwrap();
+            users.push((user, password, factors));
         }
         Self {
             users,

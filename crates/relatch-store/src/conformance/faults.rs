@@ -1,6 +1,7 @@
 //! Crashes and outages: what was acknowledged stays, and doubt is an error.
 
 use crate::conformance::dump::Dump;
+use crate::conformance::factors::{codes, confirm, factor};
 use crate::conformance::sessions::full;
 use crate::conformance::{
     Harness, START, after_millis, api_key, at_once, check, client, client_id, delivery, delivery_id, disable,
@@ -8,10 +9,10 @@ use crate::conformance::{
     revoke, session, session_id, sign_up, signing_key, user, user_id,
 };
 use crate::{
-    ChannelKind, Commit, Cursor, EventFilter, LinkPurpose, Settlement, Step, Store, StoreError,
+    ChannelKind, Commit, Cursor, EventFilter, LinkPurpose, RecoveryHash, Settlement, Step, Store, StoreError,
     SubjectChange, SweepOrder, UserKey,
 };
-use relatch_core::{EventKind, Origin, RevokeReason};
+use relatch_core::{Epoch, EventKind, Origin, RevokeReason};
 use relatch_token::{DeviceHash, SessionId};
 use std::sync::Arc;
 
@@ -130,6 +131,17 @@ async fn every_verb(store: &Arc<dyn Store>, id: SessionId) -> Vec<(&'static str,
         link(verifying.hash, verifying.purpose, START)
         verify_email(verifying.hash, START)
         change_email(verifying.hash, START, Origin::default())
+        second_factors(ada.id)
+        add_factor(factor(&ada, 70), Epoch(0), 3)
+        confirm_factor(confirm(&factor(&ada, 70), START))
+        accept_step(ada.id, factor(&ada, 70).id, 1)
+        use_recovery_code(ada.id, RecoveryHash([0; 32]), told.clone())
+        count_wrong_code(ada.id, told.clone())
+        replace_recovery_codes(ada.id, Epoch(0), codes(70), told.clone())
+        remove_factor(ada.id, Epoch(0), factor(&ada, 70).id, told.clone())
+        remove_factors(ada.id, told.clone())
+        factors_not_under(1, 10)
+        reseal_factor(factor(&ada, 70).id, factor(&ada, 70).seed, factor(&ada, 71).seed)
         signing_keys()
         add_signing_key(signing_key(70), 1)
         update_signing_key(signing_key(1))

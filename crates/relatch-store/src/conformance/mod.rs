@@ -12,6 +12,7 @@ mod deletions;
 mod dice;
 mod dump;
 mod events;
+mod factors;
 mod faults;
 mod feed;
 mod fixtures;
@@ -156,6 +157,21 @@ macro_rules! conformance_suite {
                 nothing_that_races_a_deletion_survives_it
                 a_deletion_survives_a_crash
                 what_is_left_of_a_deleted_user_leaves_with_their_last_event
+            }
+            factors {
+                every_field_of_a_factor_comes_back
+                a_pending_factor_takes_the_place_of_another_and_of_no_confirmed_one
+                a_factor_is_confirmed_once_by_its_owner_and_in_time
+                one_of_50_submissions_of_a_step_is_accepted
+                no_step_up_to_the_last_is_accepted_again
+                one_of_50_submissions_of_a_recovery_code_is_accepted
+                new_recovery_codes_replace_all_others
+                wrong_codes_are_counted_until_a_right_one
+                the_last_factor_takes_the_recovery_codes_along
+                an_operator_removes_all_factors_of_one_user
+                what_was_proved_before_the_epoch_moved_changes_no_factor
+                factors_outlive_a_disabled_user_and_not_a_deleted_one
+                a_seed_is_sealed_anew_only_where_it_is_as_it_was_read
             }
             events {
                 every_field_of_an_event_comes_back

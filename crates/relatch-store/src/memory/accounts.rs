@@ -86,7 +86,7 @@ impl Tables {
         self.by_email.extend(email.map(|key| (key.clone(), user.id)));
         self.by_external.extend(external_id.clone().map(|name| (name, user.id)));
         self.users_made.push(user.id);
-        self.accounts.insert(user.id, Account { user, password: new.password });
+        self.accounts.insert(user.id, Account::new(user, new.password));
         self.events.push(new.event);
         Ok(CreateUser::Done)
     }

@@ -3,12 +3,12 @@
 use crate::memory::log::Log;
 use crate::memory::undo::Moves;
 use crate::{
-    ApiKey, Cursor, Delivery, FeedSubject, Link, NewEvent, OauthClient, PasswordHash, SigningKeyRecord, User,
-    UserKey,
+    ApiKey, Cursor, Delivery, Factor, FeedSubject, Link, NewEvent, OauthClient, PasswordHash, RecoveryHash,
+    SigningKeyRecord, User, UserKey,
 };
 use relatch_core::Session;
 use relatch_token::{ClientId, SessionId, Timestamp, UserId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that the server keeps.
 #[derive(Clone, Default)]
@@ -43,6 +43,18 @@ pub(super) struct Tables {
 pub(super) struct Account {
     pub(super) user: User,
     pub(super) password: Option<PasswordHash>,
+    /// The oldest first.
+    pub(super) factors: Vec<Factor>,
+    pub(super) recovery_codes: BTreeSet<RecoveryHash>,
+    /// Wrong codes since the last right one.
+    pub(super) code_failures: u32,
+}
+
+impl Account {
+    /// Of somebody who has just come.
+    pub(super) fn new(user: User, password: Option<PasswordHash>) -> Self {
+        Self { user, password, factors: Vec::new(), recovery_codes: BTreeSet::new(), code_failures: 0 }
+    }
 }
 
 /// What is left of a deleted user: an id, and why their sessions ended.
