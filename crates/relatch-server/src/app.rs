@@ -6,9 +6,10 @@ use crate::cli::OpenedStore;
 use crate::clients::Clients;
 use crate::config::{self, Config, ConfigError, Identity, OnReuse, SigningAlgorithm};
 use crate::environment::Entropy;
+use crate::factors::SeedVault;
 use crate::http::pages::Look;
 use crate::keys::{Algorithm, KeyPolicy, RsaSize, SigningKeys};
-use crate::limits::{LoginLimits, MailLimits, RefreshLimits, RefusalNotes};
+use crate::limits::{Limiter, LoginLimits, MailLimits, Quota, RefreshLimits, RefusalNotes};
 use crate::mail::{DevMailbox, Mailer, NoMail, PickupFolder};
 use crate::password::{PasswordCost, PasswordRules, Passwords};
 use crate::sessions::{LifetimePolicy, Sessions, SessionsParts, Surroundings};
@@ -65,10 +66,12 @@ impl App {
         let now = surroundings.clock.now();
         let keys =
             SigningKeys::load(&*store, ring.clone(), key_policy(&config), Arc::clone(&entropy), now).await?;
+        let ring = Arc::new(ring);
+        let vault = SeedVault::new(Arc::clone(&ring), Arc::clone(&entropy));
         let signer = Arc::new(StoredKeys { keys: keys.clone(), store: Arc::clone(&store) });
         let sessions = Sessions::new(SessionsParts {
             store: Arc::clone(&store),
-            ring: Arc::new(ring),
+            ring,
             access: AccessTokens::new(signer, access_policy(&config, &identity)),
             policy: refresh_policy(&config),
             lifetimes: lifetimes(&config),
@@ -91,6 +94,9 @@ impl App {
             sessions: sessions.clone(),
             passwords,
             login_limits: LoginLimits::new(&config.limits, &*entropy),
+            code_limits: LoginLimits::for_codes(&config.limits, &*entropy),
+            confirm_limits: Limiter::new("confirm_factor", FIRST_CODES, config.limits.tracked_max, &*entropy),
+            vault,
             mail_limits: MailLimits::new(&config.limits, &*entropy),
             mailer: mailer(&config, mailbox, &surroundings)?,
             policy: account_policy(&config, &identity),
@@ -248,3 +254,6 @@ fn configured_clients(config: &Config, now: Timestamp) -> Result<Vec<OauthClient
     };
     config.clients.iter().map(client).collect()
 }
+
+/// First codes that may be wrong while a new app is being confirmed.
+const FIRST_CODES: Quota = Quota::new(10, Seconds(900));

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 pub fn start(app: &App) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(tend_keys(app.clone()));
+    tasks.spawn(tend_factors(app.clone()));
     tasks.spawn(sweep(app.clone()));
     tasks.spawn(app.webhooks.clone().follow());
     tasks.spawn(app.webhooks.clone().deliver());
@@ -25,6 +26,17 @@ async fn tend_keys(app: App) {
         if let Err(error) = app.keys.tend(&*app.store, app.now()).await {
             tracing::error!(%error, "the signing keys could not be tended");
         }
+    }
+}
+
+/// Seals second factors under the current master key. A new one comes with a restart, so at once; and again later
+/// for what another node still sealed under the old one.
+async fn tend_factors(app: App) {
+    loop {
+        if let Err(doubt) = app.accounts.tend_factors().await {
+            tracing::warn!(%doubt, "sealing second factors anew was put off");
+        }
+        tokio::time::sleep(TEND_FACTORS_EVERY).await;
     }
 }
 
@@ -66,6 +78,8 @@ async fn sweep(app: App) {
 
 /// People look back over a quarter; what is older helps nobody and only grows.
 const EVENTS_KEPT: Seconds = Seconds(90 * 86_400);
+/// A look at every factor.
+const TEND_FACTORS_EVERY: Duration = Duration::from_secs(3600);
 /// Verifiers may lag, and their clocks be off, by as much.
 const FEED_MARGIN: Seconds = Seconds(3600);
 /// Leaves the store to others for most of the time.

@@ -11,6 +11,7 @@ pub mod device;
 mod device_name;
 pub mod email;
 pub mod environment;
+pub mod factors;
 pub mod http;
 pub mod keys;
 pub mod limits;

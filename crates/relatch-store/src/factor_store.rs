@@ -13,7 +13,7 @@ pub struct Factor {
     pub user_id: UserId,
     /// Of which kind.
     pub kind: FactorKind,
-    /// What its owner calls it.
+    /// What its owner calls it; empty where that is nothing.
     pub name: String,
     /// Its seed, sealed by the server: never in the clear.
     pub seed: SealedSeed,

@@ -71,6 +71,11 @@ export class Server {
     if (seconds > 0) await this.post('/dev/clock', { advance_seconds: seconds });
   }
 
+  /** The time as it sees it, in Unix milliseconds. */
+  now() {
+    return Date.now() + this.#aheadSeconds * 1000;
+  }
+
   /** Asks it behind the network's back; answers the JSON. */
   async post(path, body, headers = {}) {
     const init = { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers } };

@@ -1,14 +1,13 @@
 /** The hosted pages: no violation of their own policy, no serious fault in reach of everybody, and a picture of each. */
 
 import assert from 'node:assert/strict';
-import { readFile, mkdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdir } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { axe } from '../harness/axe.js';
 import { PASSWORD, Person } from '../harness/people.js';
 import { world } from '../harness/world.js';
 
-const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PICTURES = fileURLToPath(new URL('../../../build/browser/screenshots/', import.meta.url));
 
 const LOOKS = [
@@ -38,6 +37,9 @@ const OWN = {
   account: '/auth/pages/account',
   history: '/auth/pages/history',
   password: '/auth/pages/password',
+  factors: '/auth/pages/factors',
+  'factors-add': '/auth/pages/factors/add',
+  'factors-codes': '/auth/pages/factors/codes',
   email: '/auth/pages/email',
   delete: '/auth/pages/delete',
   'change-email': '/auth/pages/change-email',
@@ -91,7 +93,7 @@ for (const [look, options] of LOOKS) {
     async function check(owner, page, name) {
       await mkdir(PICTURES, { recursive: true });
       await page.screenshot({ path: `${PICTURES}${name}-${look}.png`, fullPage: true });
-      assert.deepEqual(await faults(page), [], name);
+      assert.deepEqual(await axe(page), [], name);
       assert.deepEqual(owner.violations, [], name);
       const complaints = owner.console.filter((line) => !/^info|the server responded with a status of 4/.test(line));
       assert.deepEqual(complaints, [], name);
@@ -103,14 +105,4 @@ for (const [look, options] of LOOKS) {
       assert.ok(lang && title, name);
     }
   });
-}
-
-/** What axe finds that keeps somebody out: WCAG 2.2 A and AA, serious or critical. */
-async function faults(page) {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() =>
-    axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }),
-  );
-  const grave = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
-  return grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('; ')}`);
 }

@@ -1,34 +1,28 @@
 //! An account moves to another address, which is proved before it counts.
 
-use super::{Accounts, LinkToken, ProofRefusal, TypedPassword};
+use super::proof::Proved;
+use super::{Accounts, LinkToken, Proof, ProofRefusal};
 use crate::email::EmailAddress;
 use crate::sessions::Doubt;
-use relatch_core::{EventKind, Origin, Session};
+use relatch_core::{EventKind, Origin};
 use relatch_store::{EmailChange, LinkAddress, LinkPurpose, UserKey};
 use relatch_token::Seconds;
-use std::net::IpAddr;
 
 /// A change of address as it was asked for.
 #[derive(Debug)]
 pub struct ChangeEmail {
-    /// The live session that asks.
-    pub session: Session,
-    /// The current password.
-    pub current: TypedPassword,
+    /// The current password, and who asks.
+    pub proof: Proof,
     /// The address from now on.
     pub new: EmailAddress,
-    /// From which network address.
-    pub address: IpAddr,
-    /// From where.
-    pub origin: Origin,
 }
 
 /// Why a change of address is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeEmailRefusal {
-    /// The current password is another, or the user has none.
-    WrongPassword,
-    /// Too many tries, or too many messages asked for.
+    /// It was not proved that the owner asks.
+    Proof(ProofRefusal),
+    /// Too many messages asked for.
     TooMany {
         /// When to try again.
         retry_after: Seconds,
@@ -57,22 +51,20 @@ impl Accounts {
         if !self.can_mail() {
             return Ok(Err(ChangeEmailRefusal::NoMail));
         }
-        let user = match self.prove_password(&change.session, change.current, change.address).await? {
-            Ok(user) => user,
-            Err(ProofRefusal::WrongPassword) => return Ok(Err(ChangeEmailRefusal::WrongPassword)),
-            Err(ProofRefusal::TooMany { retry_after }) => {
-                return Ok(Err(ChangeEmailRefusal::TooMany { retry_after }));
-            }
+        let address = change.proof.address;
+        let Proved { user, session, origin, .. } = match self.prove(change.proof).await? {
+            Ok(proved) => proved,
+            Err(refusal) => return Ok(Err(ChangeEmailRefusal::Proof(refusal))),
         };
         let (limits, now) = (&self.parts.mail_limits, self.now());
-        if let Err(limited) = limits.check_address(change.address, now) {
+        if let Err(limited) = limits.check_address(address, now) {
             return Ok(Err(ChangeEmailRefusal::TooMany { retry_after: limited.retry_after }));
         }
         if limits.check_account(change.new.unique_key(), now).is_err() {
             return Ok(Ok(()));
         }
-        let mut event = self.event(EventKind::EmailChangeRequested, user.id, &change.origin, None);
-        event.session_id = Some(change.session.id);
+        let mut event = self.event(EventKind::EmailChangeRequested, user.id, &origin, None);
+        event.session_id = Some(session.id);
         self.parts.store.record(event).await?;
         let to = LinkAddress {
             address: change.new.display().to_owned(),

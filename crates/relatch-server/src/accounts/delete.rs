@@ -1,39 +1,26 @@
 //! An account is deleted, by its owner or by an operator: at once, for good, with everything personal.
 
-use super::{Accounts, ProofRefusal, TypedPassword};
+use super::proof::Proved;
+use super::{Accounts, Proof, ProofRefusal};
 use crate::sessions::{Doubt, EndAll};
-use relatch_core::{EventKind, Origin, RevokeReason, Session};
+use relatch_core::{EventKind, Origin, RevokeReason};
 use relatch_store::{SubjectEnd, SubjectUpdate, User, UserKey};
-use std::net::IpAddr;
-
-/// A deletion as its owner asked for it.
-#[derive(Debug)]
-pub struct DeleteAccount {
-    /// The live session that asks.
-    pub session: Session,
-    /// The current password.
-    pub current: TypedPassword,
-    /// From which network address.
-    pub address: IpAddr,
-    /// From where.
-    pub origin: Origin,
-}
 
 impl Accounts {
     /// Deletes the account of who asks, and ends all its sessions, in one write that nothing undoes. The
     /// address may sign up again, and is another user then. A farewell is mailed to it.
     ///
     /// Who has no password (brought by another system) can't prove one: an operator deletes them.
-    pub async fn delete(&self, delete: DeleteAccount) -> Result<Result<(), ProofRefusal>, Doubt> {
-        let user = match self.prove_password(&delete.session, delete.current, delete.address).await? {
-            Ok(user) => user,
+    pub async fn delete(&self, proof: Proof) -> Result<Result<(), ProofRefusal>, Doubt> {
+        let Proved { user, session, origin, .. } = match self.prove(proof).await? {
+            Ok(proved) => proved,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let end = EndAll {
             // The password that was checked must still be the password.
             is_conditional: true,
-            from: Some(delete.session.id),
-            origin: delete.origin,
+            from: Some(session.id),
+            origin,
             ..deletion_of(user.clone())
         };
         let SubjectEnd::Done { .. } = self.parts.sessions.end_all(end).await? else {

@@ -1,5 +1,7 @@
 //! Login by password.
 
+use super::challenge::Challenge;
+use super::proof::amr;
 use super::{Accounts, TypedPassword, Visitor};
 use crate::email::EmailAddress;
 use crate::environment::EntropyExt;
@@ -22,6 +24,15 @@ pub struct LogIn {
     pub address: IpAddr,
 }
 
+/// How a login with a right password goes on.
+#[derive(Debug)]
+pub enum LoggedIn {
+    /// The session has begun.
+    Opened(Box<Tokens>),
+    /// A second factor has to be proved first: nothing has begun.
+    Challenged(Challenge),
+}
+
 /// Why a login is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginRefusal {
@@ -37,8 +48,8 @@ pub enum LoginRefusal {
 }
 
 impl Accounts {
-    /// Logs a person in.
-    pub async fn log_in(&self, login: LogIn) -> Result<Result<Tokens, LoginRefusal>, Doubt> {
+    /// Logs a person in, or asks for their second factor.
+    pub async fn log_in(&self, login: LogIn) -> Result<Result<LoggedIn, LoginRefusal>, Doubt> {
         let key = UserKey::Email(login.email.unique_key().to_owned());
         for _ in 0..LOGIN_TRIES_MAX {
             let found = self.parts.store.credentials(&key).await?;
@@ -75,16 +86,20 @@ impl Accounts {
                 let better = PasswordHash::new(better.expose().to_owned());
                 self.parts.store.upgrade_password(user.id, &old, better, event).await?;
             }
+            if let Some(challenge) = self.challenge(&user, &login.visitor).await? {
+                return Ok(Ok(LoggedIn::Challenged(challenge)));
+            }
             // A conflict: the password was changed while this one was being checked. Check again.
-            if let Some(tokens) = self.open_session(user, &login.visitor, EventKind::Login).await? {
-                return Ok(Ok(tokens));
+            let opened = self.open_session(user, &login.visitor, EventKind::Login, amr(false)).await?;
+            if let Some(tokens) = opened {
+                return Ok(Ok(LoggedIn::Opened(Box::new(tokens))));
             }
         }
         Err(Doubt::Contended)
     }
 
     /// The device cookie, where this user has had a session beside it. An unknown user costs the same look.
-    async fn known_device(
+    pub(super) async fn known_device(
         &self,
         user_id: Option<UserId>,
         visitor: &Visitor,

@@ -2,26 +2,32 @@
 //!
 //! Nothing here tells by text, status or time whether an account exists, but a sign-up in its default mode.
 
+mod challenge;
 mod change_email;
 mod delete;
+mod enrol;
 mod link;
 mod log_in;
 mod operate;
 mod password;
 mod proof;
+mod second_factor;
 mod sign_up;
 
+pub use challenge::{AnswerChallenge, Challenge, ChallengeRefusal};
 pub use change_email::{ChangeEmail, ChangeEmailRefusal, ConfirmEmailRefusal};
-pub use delete::DeleteAccount;
+pub use enrol::{BeginRefusal, BegunFactor, ConfirmRefusal, ConfirmTotp, FactorRefusal};
 pub use link::LinkToken;
-pub use log_in::{LogIn, LoginRefusal};
+pub use log_in::{LogIn, LoggedIn, LoginRefusal};
 pub use operate::{NewAccount, NewAccountRefusal};
 pub use password::{ChangePassword, ChangeRefusal, ResetPassword, ResetRefusal};
-pub use proof::ProofRefusal;
+pub use proof::{Proof, ProofRefusal};
+pub use second_factor::TypedCode;
 pub use sign_up::{SignUp, SignUpRefusal, SignedUp};
 
 use crate::environment::EntropyExt;
-use crate::limits::{LoginLimits, MailLimits};
+use crate::factors::SeedVault;
+use crate::limits::{Limiter, LoginLimits, MailLimits};
 use crate::mail::{Mailer, Message};
 use crate::password::{
     NewPassword, OwnWords, PasswordRefusal, PasswordRules, PasswordVerdict, Passwords, StoredHash,
@@ -86,6 +92,12 @@ pub struct AccountsParts {
     pub passwords: Passwords,
     /// How often a login may fail.
     pub login_limits: LoginLimits,
+    /// How often a code may be wrong.
+    pub code_limits: LoginLimits,
+    /// How often a new app's first code may be.
+    pub confirm_limits: Limiter,
+    /// How seeds are kept.
+    pub vault: SeedVault,
     /// How often an account may be written to.
     pub mail_limits: MailLimits,
     /// Who carries messages away.
@@ -129,12 +141,13 @@ impl Accounts {
         Ok(PasswordHash::new(hash.expose().to_owned()))
     }
 
-    /// Opens a first-party session for a person who proved a password.
+    /// Opens a first-party session for a person who proved who they are, by those methods.
     async fn open_session(
         &self,
         user: User,
         visitor: &Visitor,
         kind: EventKind,
+        amr: Vec<String>,
     ) -> Result<Option<Tokens>, Doubt> {
         let opening = Opening {
             user,
@@ -142,7 +155,7 @@ impl Accounts {
             device: visitor.device,
             client_id: None,
             scope: None,
-            amr: vec!["pwd".to_owned()],
+            amr,
             origin: visitor.origin.clone(),
             remember: visitor.remember,
             claims: Map::new(),

@@ -1,41 +1,29 @@
 //! Passwords change: by somebody who knows the old one, or by a mailed link. Every session from before ends.
 
-use super::{Accounts, LinkToken, ProofRefusal, TypedPassword, Visitor};
+use super::{Accounts, LinkToken, Proof, ProofRefusal, TypedPassword, Visitor};
 use crate::email::EmailAddress;
 use crate::password::PasswordRefusal;
 use crate::sessions::{Doubt, EndAll, Tokens};
-use relatch_core::{EventKind, Origin, RevokeReason, Session};
+use relatch_core::{EventKind, Origin, RevokeReason};
 use relatch_store::{LinkPurpose, SubjectChange, SubjectEnd, SubjectUpdate, User, UserKey};
-use relatch_token::Seconds;
 use std::net::IpAddr;
 
 /// A change of password as it was asked for.
 #[derive(Debug)]
 pub struct ChangePassword {
-    /// The live session that asks.
-    pub session: Session,
-    /// The password until now.
-    pub current: TypedPassword,
+    /// The password until now, and who asks.
+    pub proof: Proof,
     /// The password from now on.
     pub new: TypedPassword,
-    /// From which network address.
-    pub address: IpAddr,
-    /// From where.
-    pub origin: Origin,
 }
 
 /// Why a change of password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeRefusal {
-    /// The current password is another.
-    WrongPassword,
+    /// It was not proved that the owner asks.
+    Proof(ProofRefusal),
     /// The new one breaks a rule.
     Password(PasswordRefusal),
-    /// Too many tries.
-    TooMany {
-        /// When to try again.
-        retry_after: Seconds,
-    },
 }
 
 /// A reset as it was asked for.
@@ -64,17 +52,19 @@ impl Accounts {
         &self,
         change: ChangePassword,
     ) -> Result<Result<Tokens, ChangeRefusal>, Doubt> {
-        let session = change.session;
-        let mut user = match self.prove_password(&session, change.current, change.address).await? {
+        let Proof { session, password: current, code, address, origin } = change.proof;
+        let mut user = match self.prove_password(&session, current, address).await? {
             Ok(user) => user,
-            Err(ProofRefusal::WrongPassword) => return Ok(Err(ChangeRefusal::WrongPassword)),
-            Err(ProofRefusal::TooMany { retry_after }) => {
-                return Ok(Err(ChangeRefusal::TooMany { retry_after }));
-            }
+            Err(refusal) => return Ok(Err(ChangeRefusal::Proof(refusal))),
         };
         let password = match self.check_new_password(change.new.expose(), address_of(&user)) {
             Ok(password) => password,
             Err(refusal) => return Ok(Err(ChangeRefusal::Password(refusal))),
+        };
+        // Last, since a right code is used up.
+        let amr = match self.prove_code(&user, (&session, code, address, &origin)).await? {
+            Ok((amr, _)) => amr,
+            Err(refusal) => return Ok(Err(ChangeRefusal::Proof(refusal))),
         };
         let hash = self.hash_password(password).await?;
         let end = EndAll {
@@ -85,7 +75,7 @@ impl Accounts {
             update: Some(SubjectUpdate::Password(hash)),
             kind: EventKind::PasswordChanged,
             from: Some(session.id),
-            origin: change.origin.clone(),
+            origin: origin.clone(),
             by: None,
         };
         let SubjectEnd::Done { epoch, .. } = self.parts.sessions.end_all(end).await? else {
@@ -97,9 +87,9 @@ impl Accounts {
             device: session.device,
             is_returning: true,
             remember: session.remember,
-            origin: Origin { device_name: session.origin.device_name.clone(), ..change.origin },
+            origin: Origin { device_name: session.origin.device_name.clone(), ..origin },
         };
-        match self.open_session(user, &visitor, EventKind::Login).await? {
+        match self.open_session(user, &visitor, EventKind::Login, amr).await? {
             Some(tokens) => Ok(Ok(tokens)),
             None => Err(Doubt::Contended),
         }

@@ -1,6 +1,7 @@
 //! Sign-up: an account and its first session, or, where addresses are proved first, a mail.
 
 use super::log_in::is_verified;
+use super::proof::amr;
 use super::{Accounts, TypedPassword, Visitor};
 use crate::email::EmailAddress;
 use crate::password::{NewPassword, PasswordRefusal};
@@ -90,7 +91,7 @@ impl Accounts {
         self.afterwards("mailing a link to prove an address", async move {
             this.mail_link(&receiver, LinkPurpose::VerifyEmail).await
         });
-        match self.open_session(user, &sign_up.visitor, EventKind::Login).await? {
+        match self.open_session(user, &sign_up.visitor, EventKind::Login, amr(false)).await? {
             Some(tokens) => Ok(Ok(SignedUp::Opened(Box::new(tokens)))),
             None => Err(Doubt::Contended),
         }

@@ -173,6 +173,11 @@ pub(crate) enum Users {
         /// `usr_…`, a mail address, or `ext:…`
         user: String,
     },
+    /// Remove a user's authenticator apps and recovery codes, when phone and codes are lost
+    RemoveFactors {
+        /// `usr_…`, a mail address, or `ext:…`
+        user: String,
+    },
     /// End all sessions of a user
     Logout {
         /// `usr_…`, a mail address, or `ext:…`

@@ -1,4 +1,4 @@
-//! `relatch users`: create, import, list, disable, enable, delete, logout.
+//! `relatch users`: create, import, list, disable, enable, delete, logout, remove-factors.
 
 use super::print::{line, table};
 use super::workshop::{BY_OPERATOR, Workshop};
@@ -56,6 +56,11 @@ pub(crate) fn run(common: &Common, command: Users, open_store: &OpenStore) -> an
             let ended =
                 workshop.runtime.block_on(workshop.accounts().delete_by_operator(&key, BY_OPERATOR))?;
             line(format!("deleted; {} sessions ended", ended.with_context(|| no_user(&user))?));
+        }
+        Users::RemoveFactors { user } => {
+            let key = wait(&user)?;
+            let removed = workshop.runtime.block_on(workshop.accounts().remove_factors(&key, BY_OPERATOR))?;
+            line(format!("{} second factors removed", removed.with_context(|| no_user(&user))?));
         }
         Users::Logout { user } => {
             let key = wait(&user)?;

@@ -58,12 +58,21 @@ codes! {
     INVALID_CREDENTIALS = UNAUTHORIZED "invalid_credentials": "Address or password is wrong",
         "Try again, or reset the password. Whether the address has an account is never told.";
     MFA_REQUIRED = UNAUTHORIZED "mfa_required": "A second factor is required",
-        "Continue with one of `methods`, sending `mfa_token`.";
+        "Continue with one of `methods`, sending `mfa_token` to `/auth/mfa`.";
+    INVALID_MFA_TOKEN = UNAUTHORIZED "invalid_mfa_token": "The login has to begin anew",
+        "The `mfa_token` is older than five minutes, was given to another browser, or the password was changed since. \
+         Log in again.";
+    INVALID_CODE = UNAUTHORIZED "invalid_code": "The code is wrong",
+        "Ask for the next code that the app shows: each works once. Otherwise ask for a recovery code.";
     CSRF_CHECK_FAILED = FORBIDDEN "csrf_check_failed": "The request didn't come from a page of ours",
         "Call from the server's own origin, or add the page's origin to `server.allowed_origins`. Programs \
          without a browser use `\"transport\": \"body\"`.";
     WRONG_PASSWORD = FORBIDDEN "wrong_password": "The current password is wrong",
         "Ask for the current password again. The session goes on.";
+    CODE_REQUIRED = FORBIDDEN "code_required": "A code is required beside the password",
+        "Ask for a code by one of `methods`, and send the request again with the code in `code`. The session goes on.";
+    WRONG_CODE = FORBIDDEN "wrong_code": "The code is wrong",
+        "Ask for the next code that the app shows: each works once. The session goes on.";
     STEP_UP_REQUIRED = FORBIDDEN "step_up_required": "The person has to prove again who they are",
         "Continue with one of `methods`, sending `mfa_token`.";
     INSUFFICIENT_SCOPE = FORBIDDEN "insufficient_scope": "The key may not do this",
@@ -82,6 +91,8 @@ codes! {
         "Log in, or reset the password.";
     USER_DISABLED = CONFLICT "user_disabled": "The user is disabled",
         "Enable the user first: `relatch users enable`.";
+    TOO_MANY_FACTORS = CONFLICT "too_many_factors": "The account has as many second factors as it may",
+        "Remove one that is not in use any more, then add the new one.";
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE "body_too_large": "The body is too large",
         "Send less: the limit is 64 KiB unless `server.limits.body_bytes` says otherwise.";
     URI_TOO_LONG = URI_TOO_LONG "uri_too_long": "The address of the request is too long",

@@ -11,6 +11,10 @@ use serde_json::Value;
 #[derive(Debug)]
 pub struct DeviceName(pub String);
 
+/// A name that somebody gave a second factor.
+#[derive(Debug)]
+pub struct FactorName(pub String);
+
 /// What to call a person.
 #[derive(Debug)]
 pub struct PersonName(pub String);
@@ -18,6 +22,12 @@ pub struct PersonName(pub String);
 impl FieldValue for DeviceName {
     fn read(value: Value) -> Result<Self, Fault> {
         short_text(value, Origin::DEVICE_NAME_CHARS_MAX).map(Self)
+    }
+}
+
+impl FieldValue for FactorName {
+    fn read(value: Value) -> Result<Self, Fault> {
+        short_text(value, FACTOR_NAME_CHARS_MAX).map(Self)
     }
 }
 
@@ -55,5 +65,7 @@ fn short_text(value: Value, chars_max: usize) -> Result<String, Fault> {
     Ok(text)
 }
 
+/// As for devices.
+const FACTOR_NAME_CHARS_MAX: usize = Origin::DEVICE_NAME_CHARS_MAX;
 /// Longer than the names of people.
 const PERSON_NAME_CHARS_MAX: usize = 200;

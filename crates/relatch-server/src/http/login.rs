@@ -9,7 +9,7 @@ use super::problem::{Answer, Problem};
 use super::site::{Shared, Site};
 use super::token_answer::hand_out;
 use super::views::TokenAnswer;
-use crate::accounts::{LogIn, LoginRefusal};
+use crate::accounts::{Challenge, LogIn, LoggedIn, LoginRefusal};
 use crate::device::DeviceCookie;
 use crate::email::EmailAddress;
 use crate::sessions::Tokens;
@@ -57,8 +57,20 @@ pub(super) async fn login(
     caller: Caller,
     Json(body): Json<LoginBody>,
 ) -> Answer<Response> {
-    let entered = enter(&site, &caller, body).await?;
-    Ok(entered.hand_out(StatusCode::OK, &site))
+    match enter(&site, &caller, body).await? {
+        Entering::In(entered) => Ok(entered.hand_out(StatusCode::OK, &site)),
+        Entering::Challenged(challenge) => Err(Problem::new(&code::MFA_REQUIRED)
+            .member("mfa_token", challenge.ticket.expose().clone().into())
+            .member("methods", challenge.methods.words().into())),
+    }
+}
+
+/// How far a right password leads.
+pub(super) enum Entering {
+    /// All the way.
+    In(Box<Entered>),
+    /// To the question for a second factor. Nothing has begun, and no cookie is set.
+    Challenged(Challenge),
 }
 
 /// Somebody who has just come in: their first tokens, and the device cookie that goes with them.
@@ -77,7 +89,7 @@ impl Entered {
 }
 
 /// Logs somebody in. Where cookies shall be set, a page of ours has to ask.
-pub(super) async fn enter(site: &Site, caller: &Caller, body: LoginBody) -> Answer<Entered> {
+pub(super) async fn enter(site: &Site, caller: &Caller, body: LoginBody) -> Answer<Entering> {
     let transport = body.transport.unwrap_or(Transport::Cookie);
     if transport == Transport::Cookie {
         caller.prove_page()?;
@@ -87,12 +99,14 @@ pub(super) async fn enter(site: &Site, caller: &Caller, body: LoginBody) -> Answ
     let visitor = caller.visitor(transport, device.as_ref(), body.remember.unwrap_or(true), device_name);
     let login = LogIn { email: body.email, password: body.password, visitor, address: caller.ip };
     match site.app.accounts.log_in(login).await? {
-        Ok(tokens) => {
+        Ok(LoggedIn::Challenged(challenge)) => Ok(Entering::Challenged(challenge)),
+        Ok(LoggedIn::Opened(tokens)) => {
             // The browser has one refresh cookie: the session that it held until now would only linger.
             if transport == Transport::Cookie {
                 let _ = end_sessions_of_cookies(site, caller, RevokeReason::Replaced).await;
             }
-            Ok(Entered { tokens, device: device.map(|device| device.cookie) })
+            let device = device.map(|device| device.cookie);
+            Ok(Entering::In(Box::new(Entered { tokens: *tokens, device })))
         }
         Err(LoginRefusal::InvalidCredentials) => Err(Problem::new(&code::INVALID_CREDENTIALS)),
         Err(LoginRefusal::EmailNotVerified) => Err(Problem::new(&code::EMAIL_NOT_VERIFIED)),

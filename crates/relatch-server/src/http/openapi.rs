@@ -21,6 +21,7 @@ use utoipa::openapi::{
     tags(
         (name = "Sessions", description = "Log in, stay logged in, log out."),
         (name = "Accounts", description = "Accounts and their passwords."),
+        (name = "Second factors", description = "Authenticator apps and recovery codes."),
         (name = "OAuth 2.0", description = "The same sessions for OAuth clients. Errors are those of RFC 6749."),
         (name = "Server to server", description = "For other systems, by API key."),
         (name = "Operations", description = "For operators and verifiers."),

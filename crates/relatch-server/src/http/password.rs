@@ -6,6 +6,7 @@ use super::caller::Caller;
 use super::code;
 use super::fields::refused_password;
 use super::problem::{Answer, Problem};
+use super::proof::{proof, refused};
 use super::site::{Shared, Site};
 use super::token_answer::hand_out;
 use super::views::TokenAnswer;
@@ -28,6 +29,9 @@ body! {
         /// The password from now on.
         #[schema(value_type = String, format = "password")]
         new_password: Secret<String>,
+        /// A code of an app or a recovery code, where there is a second factor.
+        #[schema(value_type = Option<String>)]
+        code: Option<Secret<String>>,
     }
 }
 
@@ -39,7 +43,7 @@ body! {
     request_body = ChangePasswordBody,
     responses(
         (status = 200, description = "A new session.", body = TokenAnswer),
-        (status = 403, description = "`wrong_password`, or `csrf_check_failed`."),
+        (status = 403, description = "`wrong_password`, `code_required`, `wrong_code`, or `csrf_check_failed`."),
         (status = 429, description = "`too_many_attempts`; wait as `Retry-After` says."),
     ),
 )]
@@ -63,20 +67,12 @@ pub(super) async fn change_by(
     if session.transport == Transport::Cookie {
         caller.prove_page()?;
     }
-    let change = ChangePassword {
-        session,
-        current: body.current_password,
-        new: body.new_password,
-        address: caller.ip,
-        origin: caller.origin(None),
-    };
+    let proof = proof(caller, session, body.current_password, body.code);
+    let change = ChangePassword { proof, new: body.new_password };
     match site.app.accounts.change_password(change).await? {
         Ok(tokens) => Ok(tokens),
-        Err(ChangeRefusal::WrongPassword) => Err(Problem::new(&code::WRONG_PASSWORD)),
+        Err(ChangeRefusal::Proof(refusal)) => Err(refused(refusal)),
         Err(ChangeRefusal::Password(refusal)) => Err(refused_password("new_password", refusal)),
-        Err(ChangeRefusal::TooMany { retry_after }) => {
-            Err(Problem::new(&code::TOO_MANY_ATTEMPTS).retry_after(retry_after))
-        }
     }
 }
 

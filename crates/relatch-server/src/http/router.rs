@@ -6,8 +6,8 @@ use super::feed::{self, Feed};
 use super::oauth::{discovery, introspect, revoke, token};
 use super::site::{DevDoor, Site};
 use super::{
-    admin, dev, email, events, jwks, login, logout, me, openapi, operations, pages, password, refresh,
-    session_list, signup,
+    admin, dev, email, events, factors, jwks, login, logout, me, mfa, openapi, operations, pages, password,
+    refresh, session_list, signup,
 };
 use crate::app::App;
 use axum::Router;
@@ -52,6 +52,7 @@ pub(super) fn table() -> OpenApiRouter<Arc<Site>> {
     OpenApiRouter::with_openapi(openapi::beginning())
         .routes(routes!(signup::signup))
         .routes(routes!(login::login))
+        .routes(routes!(mfa::mfa))
         .routes(routes!(refresh::refresh))
         .routes(routes!(logout::logout))
         .routes(routes!(logout::logout_all))
@@ -63,6 +64,11 @@ pub(super) fn table() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(password::forgot))
         .routes(routes!(password::reset))
         .routes(routes!(email::verify))
+        .routes(routes!(factors::list))
+        .routes(routes!(factors::begin_totp))
+        .routes(routes!(factors::confirm_totp))
+        .routes(routes!(factors::remove))
+        .routes(routes!(factors::recovery_codes))
         .routes(routes!(token::token))
         .routes(routes!(revoke::revoke))
         .routes(routes!(introspect::introspect))
@@ -75,6 +81,7 @@ pub(super) fn table() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(admin::users::list))
         .routes(routes!(admin::users::logout_all))
         .routes(routes!(admin::users::disable))
+        .routes(routes!(admin::users::remove_factors))
         .routes(routes!(admin::events::events))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

@@ -55,7 +55,7 @@ impl From<Doubt> for Problem {
         tracing::warn!(%doubt, "could not decide");
         Self::unavailable(match doubt {
             // An operator has to look at it first.
-            Doubt::LostWrites { .. } => Seconds(60),
+            Doubt::LostWrites { .. } | Doubt::Sealed(_) => Seconds(60),
             Doubt::Busy(busy) => busy.retry_after(),
             Doubt::Store(_) | Doubt::Contended | Doubt::Signing(_) => Seconds(1),
         })

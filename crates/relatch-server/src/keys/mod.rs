@@ -5,6 +5,7 @@
 //! what changes keys (`load`, `tend`, `rotate`, `revoke`) writes to the store first and then swaps the set.
 //! Why the published set holds one type of key: `docs/decisions/0003-one-key-type.md`.
 
+pub(crate) mod aead;
 mod error;
 mod key_set;
 mod master;

@@ -1,21 +1,13 @@
-//! Sealing the private part of a signing key under a master key: AES-256-GCM, one random nonce a seal.
+//! Sealing the private part of a signing key under a master key.
 
 use super::Algorithm;
-use crate::environment::{Entropy, EntropyExt};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use super::aead;
+pub(super) use super::aead::Shut;
+use crate::environment::Entropy;
 use relatch_token::{KeyRing, Secret};
 
 /// The private part of a key as PKCS #8 (RFC 5958).
 pub(super) type PrivateDer = Secret<Vec<u8>>;
-
-/// Why a sealed key stays shut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shut {
-    /// The ring has no master key of that number.
-    NoSuchMaster,
-    /// It has one, which isn't the one that sealed; or somebody changed what was sealed.
-    WrongMaster,
-}
 
 /// Seals under the current master key. The name of a key is the thumbprint of its public part, so that the
 /// seal binds both parts to each other: a row with another public key doesn't open.
@@ -26,15 +18,7 @@ pub(super) fn seal(
     private: &PrivateDer,
     entropy: &dyn Entropy,
 ) -> Vec<u8> {
-    let key = sealing_key(ring, ring.current_id())
-        .unwrap_or_else(|| unreachable!("a ring has a key for the number that it calls current"));
-    let nonce: [u8; NONCE_LEN] = entropy.array();
-    let mut sealed = private.expose().clone();
-    // Encrypted in place: what is left in `sealed` is ciphertext, so nothing has to be wiped.
-    let tag = key
-        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad(kid, algorithm), &mut sealed)
-        .unwrap_or_else(|_| unreachable!("AES-GCM seals anything below 64 GiB (SP 800-38D §5.2.1.1)"));
-    [nonce.as_slice(), &sealed, tag.as_ref()].concat()
+    aead::seal(ring, LABEL, &bound_to(kid, algorithm), private.expose(), entropy)
 }
 
 /// Opens what [`seal`] made under the master key with that number.
@@ -45,24 +29,11 @@ pub(super) fn open(
     algorithm: Algorithm,
     sealed: &[u8],
 ) -> Result<PrivateDer, Shut> {
-    let key = sealing_key(ring, master_id).ok_or(Shut::NoSuchMaster)?;
-    let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Shut::WrongMaster)?;
-    let mut private = zeroize::Zeroizing::new(ciphertext.to_vec());
-    let opened = key
-        .open_in_place(Nonce::assume_unique_for_key(*nonce), aad(kid, algorithm), &mut private)
-        .map_err(|_| Shut::WrongMaster)?;
-    Ok(Secret::new(opened.to_vec()))
+    aead::open(ring, master_id, LABEL, &bound_to(kid, algorithm), sealed)
 }
 
-fn sealing_key(ring: &KeyRing, master_id: u8) -> Option<LessSafeKey> {
-    let key = ring.derive(master_id, LABEL)?;
-    let key = UnboundKey::new(&AES_256_GCM, key.expose())
-        .unwrap_or_else(|_| unreachable!("AES-256 takes a key of 32 bytes"));
-    Some(LessSafeKey::new(key))
-}
-
-fn aad(kid: &str, algorithm: Algorithm) -> Aad<String> {
-    Aad::from(format!("{LABEL}\n{}\n{kid}", algorithm.name()))
+fn bound_to(kid: &str, algorithm: Algorithm) -> String {
+    format!("{LABEL}\n{}\n{kid}", algorithm.name())
 }
 
 const LABEL: &str = "signing keys";

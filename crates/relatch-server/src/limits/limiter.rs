@@ -17,11 +17,11 @@ pub struct Quota {
 impl Quota {
     /// At least `max` tries in any `window`; each comes back by itself after its share of the window.
     /// Zero counts as one.
-    pub fn new(max: u32, window: Seconds) -> Self {
-        let max = max.max(1);
+    pub const fn new(max: u32, window: Seconds) -> Self {
+        let max = if max == 0 { 1 } else { max };
         // Rounded down: in doubt for whoever tries.
-        let interval_millis = (u64::from(window.0) * 1000 / u64::from(max)).max(1);
-        Self { max, interval_millis }
+        let interval_millis = window.0 as u64 * 1000 / max as u64;
+        Self { max, interval_millis: if interval_millis == 0 { 1 } else { interval_millis } }
     }
 
     /// How long a budget that was spent takes to be whole again.

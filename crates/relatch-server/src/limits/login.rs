@@ -66,11 +66,35 @@ impl LoginLimits {
     /// As configured. A known device has the same budget as an account.
     pub fn new(config: &LimitsConfig, entropy: &dyn Entropy) -> Self {
         let window = Seconds(config.login_window_seconds);
-        let limiter = |name, max| Limiter::new(name, Quota::new(max, window), config.tracked_max, entropy);
+        let quota = |max| Quota::new(max, window);
+        let names = ["login_account", "login_address", "login_known_device"];
+        let per_account = quota(config.login_failures_per_account_max);
+        let per_address = quota(config.login_failures_per_address_max);
+        Self::of(names, per_account, per_address, config.tracked_max, entropy)
+    }
+
+    /// For codes of second factors, of which there are so few that a day of guessing must not be worth while:
+    /// ten wrong ones at once, and then ten a day, for each account and for each known device.
+    pub fn for_codes(config: &LimitsConfig, entropy: &dyn Entropy) -> Self {
+        let names = ["code_account", "code_address", "code_known_device"];
+        let per_account = Quota::new(WRONG_CODES_A_DAY, Seconds(86_400));
+        let window = Seconds(config.login_window_seconds);
+        let per_address = Quota::new(config.login_failures_per_address_max, window);
+        Self::of(names, per_account, per_address, config.tracked_max, entropy)
+    }
+
+    fn of(
+        [account, address, known_device]: [&'static str; 3],
+        per_account: Quota,
+        per_address: Quota,
+        tracked_max: usize,
+        entropy: &dyn Entropy,
+    ) -> Self {
+        let limiter = |name, quota| Limiter::new(name, quota, tracked_max, entropy);
         Self {
-            per_account: limiter("login_account", config.login_failures_per_account_max),
-            per_address: limiter("login_address", config.login_failures_per_address_max),
-            per_known_device: limiter("login_known_device", config.login_failures_per_account_max),
+            per_account: limiter(account, per_account),
+            per_address: limiter(address, per_address),
+            per_known_device: limiter(known_device, per_account),
             judged: Mutex::default(),
             verdict: Notify::new(),
             waiting: Semaphore::new(WAITING_MAX),
@@ -213,6 +237,8 @@ impl Drop for LoginTry<'_> {
     }
 }
 
+/// Somebody who mistypes as often has another problem, and a known device or a recovery code at hand.
+const WRONG_CODES_A_DAY: u32 = 10;
 /// Over so many that wait, the next one is refused at once: each verdict wakes them all.
 const WAITING_MAX: usize = 256;
 

@@ -2,7 +2,7 @@
 //!
 //! | limit | counted by | over it |
 //! | --- | --- | --- |
-//! | [`LoginLimits`] | account and address; apart from both, account and known device | login answers 429 |
+//! | [`LoginLimits`], one for passwords and one for codes | account and address; apart from both, account and known device | login answers 429 |
 //! | [`MailLimits`] | address; account | sign-up answers 429; no mail is sent |
 //! | [`RefreshLimits`] | session, never address | refresh answers 429 |
 //! | [`RefusalNotes`] | session and rule | a refused refresh leaves no event |

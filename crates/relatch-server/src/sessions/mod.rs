@@ -11,6 +11,7 @@ mod inspect;
 mod open;
 mod peek;
 mod refresh;
+mod strength;
 
 pub use bearer::{Bearer, BearerProblem};
 pub use end::{EndAll, EndOne};
@@ -61,6 +62,9 @@ pub enum Doubt {
     /// No signature could be made.
     #[error("the access token could not be signed: {0}")]
     Signing(String),
+    /// The seed of a second factor stays shut.
+    #[error("{0}")]
+    Sealed(String),
     /// Too much password work is waiting.
     #[error(transparent)]
     Busy(#[from] Busy),

@@ -1,5 +1,6 @@
 //! A session begins: after a login, a sign-up, a password change, or on another system's word.
 
+use super::strength::acr_of;
 use super::{Doubt, Sessions, Tokens};
 use crate::environment::EntropyExt;
 use relatch_core::{
@@ -64,7 +65,11 @@ impl Sessions {
             transport: opening.transport,
             device: opening.device,
             secret: Secret::new(entropy.array()),
-            authentication: Authentication { at: now, amr: opening.amr, acr: ACR_SINGLE_FACTOR.to_owned() },
+            authentication: Authentication {
+                at: now,
+                acr: acr_of(&opening.amr).to_owned(),
+                amr: opening.amr,
+            },
             lifetime: Lifetime { idle, expires_at: now + self.lifetimes.absolute },
             head: Head::login(Nonce(entropy.array()), now),
             state: State::Live,
@@ -81,6 +86,3 @@ impl Sessions {
         }
     }
 }
-
-/// One factor was proved. The numbers are those of common OpenID providers: "1" for one factor, "2" for two.
-const ACR_SINGLE_FACTOR: &str = "1";

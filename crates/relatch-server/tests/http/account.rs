@@ -3,7 +3,7 @@
 use crate::support::{Actor, PASSWORD, Server, cast};
 use relatch_core::{Origin, Session};
 use relatch_server::accounts::{
-    ChangeEmail, ChangeEmailRefusal, ConfirmEmailRefusal, DeleteAccount, LinkToken, ProofRefusal,
+    ChangeEmail, ChangeEmailRefusal, ConfirmEmailRefusal, LinkToken, Proof, ProofRefusal,
 };
 use relatch_server::api_keys::ApiScope;
 use relatch_server::email::EmailAddress;
@@ -60,12 +60,12 @@ async fn a_code_lives_an_hour_and_a_newer_one_takes_its_place() {
 async fn a_stolen_session_without_the_password_moves_nothing_and_cannot_guess() {
     let (server, _, ada, _) = cast().await;
     let wrong = change(&server, &ada, NEW, "wrong horse").await;
-    assert_eq!(wrong, Err(ChangeEmailRefusal::WrongPassword));
+    assert_eq!(wrong, Err(ChangeEmailRefusal::Proof(ProofRefusal::WrongPassword)));
     let mut last = wrong;
     for _ in 0..15 {
         last = change(&server, &ada, NEW, "wrong horse").await;
     }
-    assert!(matches!(last, Err(ChangeEmailRefusal::TooMany { .. })), "{last:?}");
+    assert!(matches!(last, Err(ChangeEmailRefusal::Proof(ProofRefusal::TooMany { .. }))), "{last:?}");
     // One budget for everything that asks for the password.
     let deletion = delete(&server, &ada, PASSWORD).await;
     assert!(matches!(deletion, Err(ProofRefusal::TooMany { .. })), "{deletion:?}");
@@ -182,13 +182,8 @@ async fn session_of(server: &Server, actor: &Actor) -> Session {
 }
 
 async fn change(server: &Server, actor: &Actor, new: &str, password: &str) -> Result<(), ChangeEmailRefusal> {
-    let change = ChangeEmail {
-        session: session_of(server, actor).await,
-        current: Secret::new(password.to_owned()),
-        new: EmailAddress::parse(new).unwrap(),
-        address: [192, 0, 2, 1].into(),
-        origin: Origin::default(),
-    };
+    let proof = proof(server, actor, password).await;
+    let change = ChangeEmail { proof, new: EmailAddress::parse(new).unwrap() };
     server.app.accounts.change_email(change).await.unwrap()
 }
 
@@ -198,11 +193,15 @@ async fn confirm(server: &Server, code: &str) -> Result<(), ConfirmEmailRefusal>
 }
 
 async fn delete(server: &Server, actor: &Actor, password: &str) -> Result<(), ProofRefusal> {
-    let delete = DeleteAccount {
+    server.app.accounts.delete(proof(server, actor, password).await).await.unwrap()
+}
+
+async fn proof(server: &Server, actor: &Actor, password: &str) -> Proof {
+    Proof {
         session: session_of(server, actor).await,
-        current: Secret::new(password.to_owned()),
+        password: Secret::new(password.to_owned()),
+        code: None,
         address: [192, 0, 2, 1].into(),
         origin: Origin::default(),
-    };
-    server.app.accounts.delete(delete).await.unwrap()
+    }
 }

@@ -18,6 +18,8 @@ async fn the_document_describes_every_route_of_the_contract() {
     routes.sort();
     insta::assert_snapshot!(routes.join("\n"), @r#"
     DELETE /admin/sessions/{id}
+    DELETE /admin/users/{id}/factors
+    DELETE /auth/factors/{id}
     DELETE /auth/sessions/{id}
     GET /.well-known/jwks.json
     GET /.well-known/oauth-authorization-server
@@ -27,6 +29,7 @@ async fn the_document_describes_every_route_of_the_contract() {
     GET /admin/sessions/{id}/explain
     GET /admin/users
     GET /auth/events
+    GET /auth/factors
     GET /auth/me
     GET /auth/sessions
     GET /docs
@@ -39,12 +42,16 @@ async fn the_document_describes_every_route_of_the_contract() {
     POST /admin/users/{id}/disable
     POST /admin/users/{id}/logout-all
     POST /auth/email/verify
+    POST /auth/factors/totp
+    POST /auth/factors/totp/confirm
     POST /auth/login
     POST /auth/logout
     POST /auth/logout-all
+    POST /auth/mfa
     POST /auth/password
     POST /auth/password/forgot
     POST /auth/password/reset
+    POST /auth/recovery-codes
     POST /auth/refresh
     POST /auth/signup
     POST /oauth/introspect
@@ -92,8 +99,19 @@ async fn no_route_promises_a_status_that_it_never_answers() {
         }
         routes
     };
-    let limited = ["/auth/login", "/auth/password", "/auth/refresh", "/auth/signup", "/oauth/token"];
-    assert_eq!(with("429"), limited.map(|path| format!("post {path}")));
+    let limited = [
+        "post /auth/factors/totp",
+        "post /auth/factors/totp/confirm",
+        "delete /auth/factors/{id}",
+        "post /auth/login",
+        "post /auth/mfa",
+        "post /auth/password",
+        "post /auth/recovery-codes",
+        "post /auth/refresh",
+        "post /auth/signup",
+        "post /oauth/token",
+    ];
+    assert_eq!(with("429"), limited);
     let forbidding = with("403");
     for bearer in ["get /auth/me", "get /auth/sessions", "get /auth/events", "post /auth/logout-all"] {
         assert!(!forbidding.contains(&bearer.to_owned()), "{bearer} takes no API key");

@@ -20,7 +20,8 @@ pub const OPEN: [&str; 9] = [
 ];
 
 /// Every page of somebody who is logged in.
-pub const OWN: [&str; 5] = ["account", "history", "password", "email", "delete"];
+pub const OWN: [&str; 8] =
+    ["account", "history", "password", "factors", "factors/add", "factors/codes", "email", "delete"];
 
 impl Actor {
     /// Asks for a page, as somebody would who follows a link on one of ours.

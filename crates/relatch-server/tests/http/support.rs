@@ -218,6 +218,56 @@ impl Server {
     }
 }
 
+/// An authenticator app.
+pub struct Authenticator {
+    secret: String,
+    pub factor_id: String,
+    pub recovery_codes: Vec<String>,
+}
+
+impl Authenticator {
+    /// Adds one to the account of somebody who is logged in, and lets the step pass whose code confirmed it.
+    pub async fn enrol(server: &Server, owner: &mut Actor) -> Self {
+        let begun = owner.post("/auth/factors/totp", json!({"current_password": PASSWORD})).await;
+        assert_eq!(begun.status, 200, "{begun:?}");
+        let mut app = Self {
+            secret: begun.text("secret"),
+            factor_id: begun.text("factor_id"),
+            recovery_codes: Vec::new(),
+        };
+        let body = json!({"factor_id": app.factor_id, "code": app.code(server)});
+        let confirmed = owner.post("/auth/factors/totp/confirm", body).await;
+        assert_eq!(confirmed.status, 200, "{confirmed:?}");
+        app.recovery_codes = serde_json::from_value(confirmed.body["recovery_codes"].clone()).unwrap();
+        server.advance(30);
+        app
+    }
+
+    /// One whose seed somebody typed.
+    pub fn of(secret: &str) -> Self {
+        Self { secret: secret.to_owned(), factor_id: String::new(), recovery_codes: Vec::new() }
+    }
+
+    /// What it shows now.
+    pub fn code(&self, server: &Server) -> String {
+        self.code_at(server.app.now().as_seconds())
+    }
+
+    /// What it shows at another time.
+    pub fn code_at(&self, seconds: i64) -> String {
+        let secret = totp_rs::Secret::try_from_base32(&self.secret).unwrap();
+        let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+        totp.generate(u64::try_from(seconds).unwrap()).to_string()
+    }
+
+    /// A code that none of the present steps has.
+    pub fn wrong_code(&self, server: &Server) -> String {
+        let now = server.app.now().as_seconds();
+        let right: Vec<_> = [-60, -30, 0, 30, 60].iter().map(|step| self.code_at(now + step)).collect();
+        (0..).map(|n| format!("{n:06}")).find(|code| !right.contains(code)).unwrap()
+    }
+}
+
 /// The secret of the client `web`.
 pub const WEB_SECRET: &str = "a-secret_of_the_client_web";
 
@@ -403,7 +453,7 @@ impl Reply {
 fn hide(value: &mut Value) {
     match value {
         Value::String(text) => {
-            for prefix in ["rlt_", "ses_", "usr_", "eyJ", "http://localhost:"] {
+            for prefix in ["rlt_", "rlm_", "fac_", "ses_", "usr_", "eyJ", "http://localhost:"] {
                 if text.starts_with(prefix) {
                     *text = format!("[{prefix}…]");
                 }

@@ -1,4 +1,4 @@
-//! `/admin/users`: list people, log them out everywhere, disable them.
+//! `/admin/users`: list people, log them out everywhere, disable them, remove their second factors.
 
 use crate::http::bearer::{KeyFor, Users};
 use crate::http::code;
@@ -104,6 +104,35 @@ pub(in crate::http) async fn disable(
     Path(id): Path<String>,
 ) -> Answer<Json<RevokedAnswer>> {
     answer(site.app.accounts.disable(&user_key(&id)?, &key.by()).await?)
+}
+
+/// How many second factors were removed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RemovedFactorsAnswer {
+    /// How many of them had been confirmed.
+    removed: u32,
+}
+
+/// Remove a user's second factors
+///
+/// For somebody who has lost phone and recovery codes, once you know that it is them: a login asks for the password
+/// alone then. Recovery codes go too; sessions go on; the user is told by mail.
+#[utoipa::path(
+    delete, path = "/admin/users/{id}/factors", tag = "Server to server", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The user's `id`.")),
+    responses(
+        (status = 200, description = "There are none any more.", body = RemovedFactorsAnswer),
+        (status = 404, description = "There is no such user."),
+    ),
+)]
+pub(in crate::http) async fn remove_factors(
+    State(site): Shared,
+    key: KeyFor<Users>,
+    Path(id): Path<String>,
+) -> Answer<Json<RemovedFactorsAnswer>> {
+    let removed = site.app.accounts.remove_factors(&user_key(&id)?, &key.by()).await?;
+    let removed = removed.ok_or_else(|| Problem::new(&code::NOT_FOUND))?;
+    Ok(Json(RemovedFactorsAnswer { removed }))
 }
 
 fn user_key(id: &str) -> Answer<UserKey> {

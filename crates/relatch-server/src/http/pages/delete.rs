@@ -1,13 +1,13 @@
 //! Delete the account.
 
 use super::account::goodbye;
+use super::factors::asks_code;
 use super::faults::Faults;
 use super::posted::{Posted, faults};
 use super::visit::{Visit, Visiting};
-use crate::accounts::{DeleteAccount, ProofRefusal};
 use crate::http::body::body;
-use crate::http::code;
-use crate::http::problem::{Answer, Problem};
+use crate::http::problem::Answer;
+use crate::http::proof;
 use askama::Template;
 use axum::Extension;
 use axum::response::Response;
@@ -22,12 +22,18 @@ body! {
         /// The current password.
         #[schema(value_type = String)]
         current_password: Secret<String>,
+        /// A code, where there is a second factor.
+        #[schema(value_type = Option<String>)]
+        code: Option<Secret<String>>,
     }
 }
 
 pub(super) async fn show(Extension(visit): Visiting) -> Answer<Response> {
     Ok(match visit.person().await? {
-        Ok(Loaded { user, .. }) => visit.show(StatusCode::OK, &Form::of(&visit, &user, Faults::default())),
+        Ok(Loaded { user, .. }) => {
+            let asks_code = asks_code(&visit, &user).await?;
+            visit.show(StatusCode::OK, &Form::of(&visit, &user, asks_code, Faults::default()))
+        }
         Err(response) => response,
     })
 }
@@ -37,7 +43,7 @@ pub(super) async fn send(Extension(visit): Visiting, form: Posted) -> Answer<Res
         Ok(loaded) => loaded,
         Err(response) => return Ok(response),
     };
-    let deleted = match form.read::<Proof>(&["current_password"]) {
+    let deleted = match form.read::<Proof>(&["current_password", "code"]) {
         Ok(proof) => delete(&visit, session, proof).await,
         Err(problem) => Err(problem),
     };
@@ -45,21 +51,15 @@ pub(super) async fn send(Extension(visit): Visiting, form: Posted) -> Answer<Res
         Ok(()) => Ok(goodbye(&visit, "user_deleted")),
         Err(problem) => {
             let faults = faults(&problem, &visit)?;
-            Ok(visit.refuse(&problem, &Form::of(&visit, &user, faults)))
+            let asks_code = asks_code(&visit, &user).await?;
+            Ok(visit.refuse(&problem, &Form::of(&visit, &user, asks_code, faults)))
         }
     }
 }
 
 async fn delete(visit: &Visit, session: Session, proof: Proof) -> Answer<()> {
-    let (address, origin) = (visit.caller.ip, visit.caller.origin(None));
-    let delete = DeleteAccount { session, current: proof.current_password, address, origin };
-    match visit.app().accounts.delete(delete).await? {
-        Ok(()) => Ok(()),
-        Err(ProofRefusal::WrongPassword) => Err(Problem::new(&code::WRONG_PASSWORD)),
-        Err(ProofRefusal::TooMany { retry_after }) => {
-            Err(Problem::new(&code::TOO_MANY_ATTEMPTS).retry_after(retry_after))
-        }
-    }
+    let proof = proof::proof(&visit.caller, session, proof.current_password, proof.code);
+    visit.app().accounts.delete(proof).await?.map_err(proof::refused)
 }
 
 #[derive(Template)]
@@ -68,12 +68,13 @@ struct Form<'a> {
     page: &'a Visit,
     here: &'static str,
     username: &'a str,
+    asks_code: bool,
     faults: Faults,
 }
 
 impl<'a> Form<'a> {
-    fn of(page: &'a Visit, user: &'a User, faults: Faults) -> Self {
+    fn of(page: &'a Visit, user: &'a User, asks_code: bool, faults: Faults) -> Self {
         let username = user.email.as_ref().map_or("", |email| email.address.as_str());
-        Self { page, here: "delete", username, faults }
+        Self { page, here: "delete", username, asks_code, faults }
     }
 }

@@ -1,5 +1,6 @@
 //! Change the email address: asked for here, confirmed by a link that is mailed to the new one.
 
+use super::factors::asks_code;
 use super::faults::Faults;
 use super::posted::{Posted, faults};
 use super::verify::Confirm;
@@ -10,6 +11,7 @@ use crate::http::body::body;
 use crate::http::code;
 use crate::http::email::VerifyEmailBody;
 use crate::http::problem::{Answer, Problem};
+use crate::http::proof;
 use askama::Template;
 use axum::Extension;
 use axum::response::Response;
@@ -27,13 +29,17 @@ body! {
         /// The current password.
         #[schema(value_type = String)]
         current_password: Secret<String>,
+        /// A code, where there is a second factor.
+        #[schema(value_type = Option<String>)]
+        code: Option<Secret<String>>,
     }
 }
 
 pub(super) async fn show(Extension(visit): Visiting) -> Answer<Response> {
     Ok(match visit.person().await? {
         Ok(Loaded { user, .. }) => {
-            visit.show(StatusCode::OK, &Form::of(&visit, &user, "", Faults::default()))
+            let asks_code = asks_code(&visit, &user).await?;
+            visit.show(StatusCode::OK, &Form::of(&visit, &user, "", asks_code, Faults::default()))
         }
         Err(response) => response,
     })
@@ -44,7 +50,7 @@ pub(super) async fn send(Extension(visit): Visiting, form: Posted) -> Answer<Res
         Ok(loaded) => loaded,
         Err(response) => return Ok(response),
     };
-    let asked = match form.read::<Wish>(&["new_email", "current_password"]) {
+    let asked = match form.read::<Wish>(&["new_email", "current_password", "code"]) {
         Ok(wish) => ask(&visit, session, wish).await,
         Err(problem) => Err(problem),
     };
@@ -52,23 +58,19 @@ pub(super) async fn send(Extension(visit): Visiting, form: Posted) -> Answer<Res
         Ok(()) => Ok(go(&visit.link_with("message", &[("of", "email")]))),
         Err(problem) => {
             let faults = faults(&problem, &visit)?;
-            Ok(visit.refuse(&problem, &Form::of(&visit, &user, form.get("new_email"), faults)))
+            let asks_code = asks_code(&visit, &user).await?;
+            let form = Form::of(&visit, &user, form.get("new_email"), asks_code, faults);
+            Ok(visit.refuse(&problem, &form))
         }
     }
 }
 
 async fn ask(visit: &Visit, session: Session, wish: Wish) -> Answer<()> {
-    let caller = &visit.caller;
-    let change = ChangeEmail {
-        session,
-        current: wish.current_password,
-        new: wish.new_email,
-        address: caller.ip,
-        origin: caller.origin(None),
-    };
+    let proof = proof::proof(&visit.caller, session, wish.current_password, wish.code);
+    let change = ChangeEmail { proof, new: wish.new_email };
     match visit.app().accounts.change_email(change).await? {
         Ok(()) => Ok(()),
-        Err(ChangeEmailRefusal::WrongPassword) => Err(Problem::new(&code::WRONG_PASSWORD)),
+        Err(ChangeEmailRefusal::Proof(refusal)) => Err(proof::refused(refusal)),
         Err(ChangeEmailRefusal::TooMany { retry_after }) => {
             Err(Problem::new(&code::TOO_MANY_ATTEMPTS).retry_after(retry_after))
         }
@@ -125,13 +127,22 @@ struct Form<'a> {
     here: &'static str,
     now: &'a str,
     can_mail: bool,
+    asks_code: bool,
     new_email: &'a str,
     faults: Faults,
 }
 
 impl<'a> Form<'a> {
-    fn of(page: &'a Visit, user: &'a User, new_email: &'a str, faults: Faults) -> Self {
+    fn of(page: &'a Visit, user: &'a User, new_email: &'a str, asks_code: bool, faults: Faults) -> Self {
         let now = user.email.as_ref().map_or("", |email| email.address.as_str());
-        Self { page, here: "email", now, can_mail: page.app().accounts.can_mail(), new_email, faults }
+        Self {
+            page,
+            here: "email",
+            now,
+            can_mail: page.app().accounts.can_mail(),
+            asks_code,
+            new_email,
+            faults,
+        }
     }
 }

@@ -27,6 +27,11 @@ impl Faults {
             found if *found == code::EMAIL_TAKEN => ("email", texts.email_taken.to_owned()),
             found if *found == code::SIGNUP_DISABLED => ("", visit.texts.enter.closed.to_owned()),
             found if *found == code::WRONG_PASSWORD => ("current_password", texts.wrong_password.to_owned()),
+            found if [&code::INVALID_CODE, &code::WRONG_CODE].contains(&found) => {
+                ("code", texts.wrong_code.to_owned())
+            }
+            found if *found == code::CODE_REQUIRED => ("code", texts.code_required.to_owned()),
+            found if *found == code::TOO_MANY_FACTORS => ("", texts.too_many_factors.to_owned()),
             found if *found == code::INVALID_LINK => ("", texts.invalid_link.to_owned()),
             found if *found == code::TOO_MANY_ATTEMPTS => {
                 ("", fill(texts.too_many, "when", &wait(problem, visit)))
@@ -42,6 +47,12 @@ impl Faults {
             .iter_mut()
             .filter(|(field, _)| !fields.contains(&field.as_str()))
             .for_each(|(field, _)| field.clear());
+        self
+    }
+
+    /// The same for a form in which a field has another name.
+    pub(super) fn renamed(mut self, from: &str, to: &str) -> Self {
+        self.0.iter_mut().filter(|(field, _)| field == from).for_each(|(field, _)| to.clone_into(field));
         self
     }
 

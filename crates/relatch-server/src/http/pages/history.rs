@@ -86,7 +86,7 @@ impl Line {
             },
             rule: reason.and_then(Rule::from_word).map(|rule| texts.rule(rule)),
             began: new.session_id.filter(|_| is_theft).and_then(|id| began.get(&id)).and_then(place),
-            is_alarm: is_theft || new.kind == EventKind::LoginFailed,
+            is_alarm: is_theft || matches!(new.kind, EventKind::LoginFailed | EventKind::MfaFailed),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Log in.
 
+use super::challenge;
 use super::faults::Faults;
 use super::posted::{Posted, faults};
 use super::visit::{Visit, Visiting, Who, go};
-use crate::http::login::{Entered, LoginBody, enter};
+use crate::http::login::{Entered, Entering, LoginBody, enter};
 use crate::http::problem::Answer;
 use crate::http::token_answer::set_cookies;
 use askama::Template;
@@ -22,6 +23,7 @@ pub(super) async fn show(Extension(visit): Visiting) -> Answer<Response> {
         Who::Ended(..) | Who::Nobody => {
             let notice = match visit.asked("notice") {
                 Some("reset") => Some(visit.texts.mail.reset_done),
+                Some("again") => Some(visit.texts.factors.login_again),
                 _ => None,
             };
             let form =
@@ -39,7 +41,8 @@ pub(super) async fn send(Extension(visit): Visiting, form: Posted) -> Answer<Res
         Err(problem) => Err(problem),
     };
     let problem = match entered {
-        Ok(entered) => return Ok(welcome(&visit, &entered)),
+        Ok(Entering::In(entered)) => return Ok(welcome(&visit, &entered)),
+        Ok(Entering::Challenged(challenge)) => return Ok(challenge::ask(&visit, &challenge)),
         Err(problem) => problem,
     };
     let faults = faults(&problem, &visit)?;

@@ -4,9 +4,11 @@
 //! looks at the cookies and moves nothing.
 
 mod account;
+mod challenge;
 mod delete;
 mod email;
 mod ended;
+mod factors;
 mod faults;
 mod forgot;
 mod history;
@@ -41,6 +43,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
     Router::new()
         .route("/auth/pages", get(account::lead))
         .route("/auth/pages/login", get(login::show).post(login::send))
+        .route("/auth/pages/challenge", get(challenge::show).post(challenge::send))
         .route("/auth/pages/signup", get(signup::show).post(signup::send))
         .route("/auth/pages/ended", get(ended::show))
         .route("/auth/pages/forgot", get(forgot::show).post(forgot::send))
@@ -53,6 +56,11 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/auth/pages/account/end-all", get(account::lead).post(account::end_all))
         .route("/auth/pages/history", get(history::show))
         .route("/auth/pages/password", get(password::show).post(password::send))
+        .route("/auth/pages/factors", get(factors::show))
+        .route("/auth/pages/factors/add", get(factors::show_add).post(factors::add))
+        .route("/auth/pages/factors/confirm", get(factors::lead).post(factors::confirm))
+        .route("/auth/pages/factors/remove", get(factors::show_remove).post(factors::remove))
+        .route("/auth/pages/factors/codes", get(factors::show_codes).post(factors::codes))
         .route("/auth/pages/email", get(email::show).post(email::send))
         .route("/auth/pages/change-email", get(email::show_confirm).post(email::send_confirm))
         .route("/auth/pages/delete", get(delete::show).post(delete::send))

@@ -1,5 +1,6 @@
 //! Change the password.
 
+use super::factors::asks_code;
 use super::faults::Faults;
 use super::posted::{Posted, faults};
 use super::signup::password_hint;
@@ -15,7 +16,10 @@ use relatch_store::User;
 
 pub(super) async fn show(Extension(visit): Visiting) -> Answer<Response> {
     Ok(match visit.person().await? {
-        Ok(loaded) => visit.show(StatusCode::OK, &Form::of(&visit, &loaded.user, Faults::default())),
+        Ok(loaded) => {
+            let asks_code = asks_code(&visit, &loaded.user).await?;
+            visit.show(StatusCode::OK, &Form::of(&visit, &loaded.user, asks_code, Faults::default()))
+        }
         Err(response) => response,
     })
 }
@@ -25,7 +29,7 @@ pub(super) async fn send(Extension(visit): Visiting, form: Posted) -> Answer<Res
         Ok(loaded) => loaded,
         Err(response) => return Ok(response),
     };
-    let changed = match form.read::<ChangePasswordBody>(&["current_password", "new_password"]) {
+    let changed = match form.read::<ChangePasswordBody>(&["current_password", "new_password", "code"]) {
         Ok(body) => change_by(&visit.site, &visit.caller, loaded.session, body).await,
         Err(problem) => Err(problem),
     };
@@ -37,7 +41,8 @@ pub(super) async fn send(Extension(visit): Visiting, form: Posted) -> Answer<Res
         }
         Err(problem) => {
             let faults = faults(&problem, &visit)?;
-            Ok(visit.refuse(&problem, &Form::of(&visit, &loaded.user, faults)))
+            let asks_code = asks_code(&visit, &loaded.user).await?;
+            Ok(visit.refuse(&problem, &Form::of(&visit, &loaded.user, asks_code, faults)))
         }
     }
 }
@@ -49,13 +54,14 @@ struct Form<'a> {
     here: &'static str,
     /// For password managers, which ask whose password this is.
     username: &'a str,
+    asks_code: bool,
     password_hint: String,
     faults: Faults,
 }
 
 impl<'a> Form<'a> {
-    fn of(page: &'a Visit, user: &'a User, faults: Faults) -> Self {
+    fn of(page: &'a Visit, user: &'a User, asks_code: bool, faults: Faults) -> Self {
         let username = user.email.as_ref().map_or("", |email| email.address.as_str());
-        Self { page, here: "password", username, password_hint: password_hint(page), faults }
+        Self { page, here: "password", username, asks_code, password_hint: password_hint(page), faults }
     }
 }

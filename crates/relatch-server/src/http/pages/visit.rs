@@ -272,5 +272,5 @@ pub(super) const ROOT: &str = "/auth/pages/";
 /// Stands in the address of a page that was asked for once more, so that it never is a third time.
 const RELOADED: &str = "reloaded";
 /// What pages understand, apart from `return_to`, which is checked, and `lang`.
-const KEPT: [&str; 5] = ["of", "reason", "notice", "cursor", "limit"];
+const KEPT: [&str; 6] = ["of", "reason", "notice", "cursor", "limit", "factor"];
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
