@@ -78,6 +78,8 @@ pub(crate) struct Demands {
     /// All of them, separated by spaces.
     pub(crate) scope: String,
     pub(crate) max_age: Option<Seconds>,
+    /// Any of them will do, separated by spaces; empty where every one does.
+    pub(crate) acr_values: String,
 }
 
 impl Demands {
@@ -86,11 +88,14 @@ impl Demands {
             return Err(VerifyError::InsufficientScope { scope: self.scope.clone() });
         }
         // No leeway: whoever asks for a recent login would rather ask once too often.
-        match self.max_age {
-            Some(max_age) if now > Timestamp::from_seconds(claims.auth_time) + max_age => {
-                Err(VerifyError::InsufficientUserAuthentication { max_age })
-            }
-            _ => Ok(()),
+        let is_too_old =
+            self.max_age.is_some_and(|max_age| now > Timestamp::from_seconds(claims.auth_time) + max_age);
+        let mut accepted = self.acr_values.split_ascii_whitespace().peekable();
+        let is_too_weak = accepted.peek().is_some() && !accepted.any(|acr| acr == claims.acr);
+        if is_too_old || is_too_weak {
+            let (max_age, acr_values) = (self.max_age, self.acr_values.clone());
+            return Err(VerifyError::InsufficientUserAuthentication { max_age, acr_values });
         }
+        Ok(())
     }
 }

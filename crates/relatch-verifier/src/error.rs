@@ -28,11 +28,13 @@ pub enum VerifyError {
         /// Every scope that the route demands, separated by spaces.
         scope: String,
     },
-    /// A good token of somebody whose last login is too long ago (RFC 9470).
-    #[error("this route needs a login within the last {} s; log in again", max_age.0)]
+    /// A good token of somebody whose last login is too long ago, or too weak (RFC 9470).
+    #[error("{}", login_needed(*max_age, acr_values))]
     InsufficientUserAuthentication {
-        /// How long ago the login may be.
-        max_age: Seconds,
+        /// How long ago the login may be, where that is demanded.
+        max_age: Option<Seconds>,
+        /// The strengths (`acr`) of which one will do, separated by spaces; empty where any does.
+        acr_values: String,
     },
     /// The issuer's keys are out of reach, so nothing can be said about the token: never a reason to log out.
     #[error("the keys of the token issuer are out of reach just now; try again in {} s", retry_after.0)]
@@ -64,7 +66,7 @@ impl VerifyError {
             Self::TokenRevoked => "The session was ended",
             Self::InvalidToken(_) => "The access token is not acceptable",
             Self::InsufficientScope { .. } => "A scope is missing",
-            Self::InsufficientUserAuthentication { .. } => "A recent login is needed",
+            Self::InsufficientUserAuthentication { .. } => "A recent or stronger login is needed",
             Self::Unavailable { .. } => "Access tokens cannot be checked just now",
         }
     }
@@ -90,8 +92,15 @@ impl VerifyError {
                 Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
             }
             // RFC 9470 §3.
-            Self::InsufficientUserAuthentication { max_age } => {
-                Some(format!(r#"Bearer error="insufficient_user_authentication", max_age="{}""#, max_age.0))
+            Self::InsufficientUserAuthentication { max_age, acr_values } => {
+                let mut challenge = r#"Bearer error="insufficient_user_authentication""#.to_owned();
+                if !acr_values.is_empty() {
+                    challenge.push_str(&format!(r#", acr_values="{acr_values}""#));
+                }
+                if let Some(max_age) = max_age {
+                    challenge.push_str(&format!(r#", max_age="{}""#, max_age.0));
+                }
+                Some(challenge)
             }
             Self::Unavailable { .. } => None,
         }
@@ -104,6 +113,16 @@ impl VerifyError {
             _ => None,
         }
     }
+}
+
+/// What somebody has to do whose login doesn't do.
+fn login_needed(max_age: Option<Seconds>, acr_values: &str) -> String {
+    let strength = match acr_values {
+        "" => String::new(),
+        values => format!(" of the strength `{values}`"),
+    };
+    let age = max_age.map(|max_age| format!(" within the last {} s", max_age.0)).unwrap_or_default();
+    format!("this route needs a login{strength}{age}; log in again")
 }
 
 /// What is wrong with a token that is not acceptable.

@@ -45,6 +45,20 @@ impl RequireAuthLayer {
         self
     }
 
+    /// Demands a login as strong as one of these (RFC 9470): `401 insufficient_user_authentication` otherwise. Of
+    /// Relatch's tokens `"2"` says that a second factor was proved.
+    ///
+    /// ```
+    /// # use relatch_verifier::{ConfigError, Verifier};
+    /// # let verifier = Verifier::builder("https://auth.example.com").audience("https://api.example.com").build()?;
+    /// let with_second_factor = verifier.layer().acr(&["2"]);
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    pub fn acr(mut self, values: &[&str]) -> Self {
+        self.demands.acr_values = values.join(" ");
+        self
+    }
+
     async fn admit(&self, headers: &HeaderMap) -> Result<Arc<AccessClaims>, VerifyError> {
         let token = bearer_token(headers)?;
         let claims = self.verifier.verify(token).await?;

@@ -27,6 +27,8 @@ fn app(verifier: Verifier) -> Router {
         .route("/session", get(whoami).layer(verifier.layer()))
         .route("/admin", get(|| async { "done" }).layer(verifier.layer().scope("admin").scope("audit")))
         .route("/money", get(|| async { "sent" }).layer(verifier.layer().max_age(Seconds(300))))
+        .route("/vault", get(|| async { "open" }).layer(verifier.layer().acr(&["2", "3"])))
+        .route("/both", get(|| async { "open" }).layer(verifier.layer().acr(&["2"]).max_age(Seconds(300))))
         .with_state(verifier)
 }
 
@@ -182,6 +184,37 @@ async fn a_login_too_long_ago_is_asked_for_again() {
             assert_eq!(reply.problem()["code"], "insufficient_user_authentication");
         }
     }
+}
+
+#[tokio::test]
+async fn a_login_that_is_too_weak_is_asked_to_be_stronger() {
+    let issuer = Issuer::start().await;
+    let app = app(issuer.verifier());
+    for (acr, is_enough) in
+        [("2", true), ("3", true), ("1", false), ("", false), ("2 3", false), ("22", false)]
+    {
+        let mut claims = issuer.claims();
+        claims["acr"] = json!(acr);
+        let bearer = format!("Bearer {}", issuer.key.token(&claims));
+        let reply = ask(&app, "/vault", Some(&bearer)).await;
+        if is_enough {
+            assert_eq!(reply.body, "open", "{acr}");
+            continue;
+        }
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{acr}");
+        let challenge = r#"Bearer error="insufficient_user_authentication", acr_values="2 3""#;
+        assert_eq!(reply.header("www-authenticate"), Some(challenge));
+        assert_eq!(reply.problem()["code"], "insufficient_user_authentication");
+    }
+    // Strong enough and too long ago is not enough, where both are demanded.
+    let mut claims = issuer.claims();
+    claims["acr"] = json!("2");
+    let bearer = format!("Bearer {}", issuer.key.token(&claims));
+    assert_eq!(ask(&app, "/both", Some(&bearer)).await.body, "open");
+    issuer.clock.set(301);
+    let reply = ask(&app, "/both", Some(&bearer)).await;
+    let challenge = r#"Bearer error="insufficient_user_authentication", acr_values="2", max_age="300""#;
+    assert_eq!(reply.header("www-authenticate"), Some(challenge));
 }
 
 #[tokio::test]
