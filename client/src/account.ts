@@ -11,9 +11,21 @@ export async function signUp(
   return session ? { status: 'signed_in', session } : { status: 'check_mail' };
 }
 
-/** Every other session of the user ends, and this one is a new one. */
-export function changePassword(client: Client, input: { currentPassword: string; newPassword: string }): Promise<Session> {
-  const body = { current_password: input.currentPassword, new_password: input.newPassword };
+/** The second step of a sign-in that was answered `mfa_required`: a code, by one of its `methods`. */
+export function signInWithCode(
+  client: Client,
+  input: { mfaToken: string; method: 'totp' | 'recovery_code'; code: string },
+): Promise<Session> {
+  const body = { mfa_token: input.mfaToken, method: input.method, code: input.code };
+  return client.enter('/mfa', body) as Promise<Session>;
+}
+
+/** Every other session of the user ends, and this one is a new one. `code` where they have a second factor. */
+export function changePassword(
+  client: Client,
+  input: { currentPassword: string; newPassword: string; code?: string },
+): Promise<Session> {
+  const body = { current_password: input.currentPassword, new_password: input.newPassword, code: input.code };
   return client.enter('/password', body, true) as Promise<Session>;
 }
 

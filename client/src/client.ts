@@ -252,7 +252,11 @@ export function createClient(options: ClientOptions = {}): Client {
     return inTurn(async (isLast) => {
       const answer = await (isSignedIn
         ? ask<TokenAnswer | undefined>(path, body, {}, authorized)
-        : ask<TokenAnswer | undefined>(path, { ...input, transport: isInCookies ? 'cookie' : 'body', device_name: deviceName }));
+        : ask<TokenAnswer | undefined>(
+            path,
+            // The second step of a login has what the first one chose.
+            path == '/mfa' ? body : { ...input, transport: isInCookies ? 'cookie' : 'body', device_name: deviceName },
+          ));
       if (!answer) return undefined;
       check(answer);
       ensure(isLast());

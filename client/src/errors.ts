@@ -41,7 +41,7 @@ export function isFinal(error: AuthError): boolean {
 }
 
 /** Codes of the server that keep their names, by what tells them from the others. */
-const SAME = /^(invalid_cred|email_|wrong_|valid|mfa|step_up|session_[er]|device|not_f)/;
+const SAME = /^(invalid_[cm]|email_|wrong_|code_|valid|mfa|step_up|session_[er]|device|not_f)/;
 
 /** Those that don't. */
 const OTHERS: Record<string, AuthErrorCode> = {

@@ -3,6 +3,6 @@
 export { createClient } from './client.js';
 export { attemptCookie, type Channel, type Environment, type SharedStorage } from './environment.js';
 export { AuthError } from './errors.js';
-export { changePassword, listSessions, revokeSession, signOutEverywhere, signOutOthers, signUp } from './account.js';
+export { changePassword, listSessions, revokeSession, signInWithCode, signOutEverywhere, signOutOthers, signUp } from './account.js';
 export { bodyTransport, type Transport, type TransportMaker } from './transport.js';
 export type * from './types.js';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { changePassword, listSessions, revokeSession, signOutEverywhere, signOutOthers, signUp } from '../src/account.js';
+import { changePassword, listSessions, revokeSession, signInWithCode, signOutEverywhere, signOutOthers, signUp } from '../src/account.js';
 import { attemptCookie } from '../src/environment.js';
 import { AuthError } from '../src/errors.js';
 import type { Client } from '../src/types.js';
@@ -892,6 +892,33 @@ describe('signing in and accounts', () => {
     world.script.push(() => problem(401, 'mfa_required', { mfa_token: 'm', methods: ['totp'] }));
     const result = await world.done(client.signIn({ email: 'a', password: 'b' }));
     assert.deepEqual(result, { status: 'mfa_required', mfaToken: 'm', methods: ['totp'] });
+  });
+  test('a code finishes what a password began, with what the first step chose', async () => {
+    const world = new World();
+    const client = world.tab();
+    world.script.push(() => problem(401, 'mfa_required', { mfa_token: 'm', methods: ['totp'] }));
+    await world.done(client.signIn({ email: 'a', password: 'b' }));
+    const answer = { mfaToken: 'm', method: 'totp', code: '123456' } as const;
+    for (const [status, code] of [[401, 'invalid_code'], [401, 'invalid_mfa_token']] as const) {
+      world.script.push(() => problem(status, code));
+      await assert.rejects(world.done(signInWithCode(client, answer)), failsWith(code));
+      assert.equal(client.status, 'unauthenticated');
+    }
+    const session = await world.done(signInWithCode(client, answer));
+    assert.deepEqual(world.calls.at(-1)!.body, { mfa_token: 'm', method: 'totp', code: '123456' });
+    assert.equal(world.calls.at(-1)!.path, '/auth/mfa');
+    assert.deepEqual([client.status, client.session?.id], ['authenticated', session.id]);
+  });
+  test('a missing or wrong code beside a right password leaves the session', async () => {
+    const world = new World();
+    const client = await world.signedIn();
+    for (const code of ['code_required', 'wrong_code'] as const) {
+      world.script.push(() => problem(403, code, { methods: ['totp'] }));
+      const change = changePassword(client, { currentPassword: 'a', newPassword: 'b', code: '123456' });
+      await assert.rejects(world.done(change), failsWith(code));
+      assert.equal(client.session?.id, 'ses_1');
+    }
+    assert.equal(world.calls.at(-1)!.body['code'], '123456');
   });
   test('sign-up opens a session, or asks to look at the mail', async () => {
     const world = new World();

@@ -266,6 +266,7 @@ export class Server {
 
   answer(call: Call): Response {
     switch (call.path) {
+      case '/auth/mfa':
       case '/auth/login':
       case '/auth/signup':
         return this.open(call.body['transport'] === 'body');
