@@ -82,7 +82,7 @@ fn new_user(n: usize, random: &mut ChaCha8Rng, now: Timestamp) -> NewUser {
         standing: Standing::default(),
     };
     let event = event(EventKind::SignedUp, user.id, None, now);
-    NewUser { user, password: None, event }
+    NewUser { user, password: None, event, welcome: None }
 }
 
 fn new_session(user: &User, n: usize, random: &mut ChaCha8Rng, now: Timestamp) -> NewSession {

@@ -48,6 +48,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Kills the release server under load, 200 times or `--cycles N`, then checks what its clients saw.
     Kill(drills::Options),
+    /// Kills the release server between events and their messages, 200 times or `--cycles N`: none may be lost.
+    Mail(drills::Options),
     /// Runs every route of the release server, then looks for every secret where none may be.
     Leaks(drills::Options),
     /// Measures the release server beside the obvious alternative.
@@ -76,6 +78,7 @@ fn run() -> anyhow::Result<()> {
         Chore::Mutants(options) => mutants::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Kill(options) => drills::kill(&options),
+        Chore::Mail(options) => drills::mail(&options),
         Chore::Leaks(options) => drills::leaks(&options),
         Chore::Bench(options) => bench::run(&options),
         Chore::Setup => setup::run(),

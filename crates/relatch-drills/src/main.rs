@@ -1,4 +1,4 @@
-//! Drills against the real binary, over HTTP and from outside: `cargo xtask kill` and `cargo xtask leaks`.
+//! Drills against the real binary, over HTTP and from outside: `cargo xtask kill`, `cargo xtask mail` and `cargo xtask leaks`.
 #![expect(
     clippy::disallowed_methods,
     reason = "drills measure real time; nothing here decides a session's fate"
@@ -8,6 +8,7 @@
 mod dice;
 mod kill;
 mod leaks;
+mod mail;
 mod server;
 mod wire;
 
@@ -25,6 +26,8 @@ struct Drills {
 enum Drill {
     /// Kills the server under load, many times, then checks what its clients saw.
     Kill(kill::Options),
+    /// Kills the server between events and their messages, and counts what arrives.
+    Mail(mail::Options),
     /// Runs every route, then looks for every secret where none may be.
     Leaks(leaks::Options),
 }
@@ -33,6 +36,7 @@ enum Drill {
 async fn main() -> ExitCode {
     let passed = match Drills::parse().drill {
         Drill::Kill(options) => kill::run(&options).await,
+        Drill::Mail(options) => mail::run(&options).await,
         Drill::Leaks(options) => leaks::run(&options).await,
     };
     match passed {

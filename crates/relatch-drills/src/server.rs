@@ -37,11 +37,12 @@ impl Place {
         std::fs::create_dir_all(folder.join(MAIL))?;
         // Free now, and asked for again within milliseconds.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let has_mail_server = settings.iter().any(|(name, _)| *name == "MAIL__SMTP__HOST");
+        let folder_for_mail = (!has_mail_server).then(|| ("MAIL__DIRECTORY", MAIL.to_owned()));
         let own = [
             ("SERVER__LISTEN", format!("127.0.0.1:{port}")),
             ("STORE__URL", format!("sqlite:{DATABASE}")),
             ("MASTER_KEY", format!("1:{}", Base64UrlUnpadded::encode_string(&master_key))),
-            ("MAIL__DIRECTORY", MAIL.to_owned()),
             // Many people behind one address.
             ("LIMITS__SIGNUPS_PER_ADDRESS_MAX", "1000000".to_owned()),
             ("LIMITS__LOGIN_FAILURES_PER_ADDRESS_MAX", "1000000".to_owned()),
@@ -51,8 +52,12 @@ impl Place {
             ("PASSWORDS__ARGON2__ITERATIONS", "1".to_owned()),
         ];
         let given = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let settings =
-            own.into_iter().chain(given).map(|(name, value)| (format!("RELATCH_{name}"), value)).collect();
+        let settings = own
+            .into_iter()
+            .chain(folder_for_mail)
+            .chain(given)
+            .map(|(name, value)| (format!("RELATCH_{name}"), value))
+            .collect();
         Ok(Self { folder, url: format!("http://localhost:{port}"), master_key, binary, settings })
     }
 

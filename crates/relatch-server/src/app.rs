@@ -10,16 +10,19 @@ use crate::factors::SeedVault;
 use crate::http::pages::Look;
 use crate::keys::{Algorithm, KeyPolicy, RsaSize, SigningKeys};
 use crate::limits::{Limiter, LoginLimits, MailLimits, Quota, RefreshLimits, RefusalNotes};
-use crate::mail::{DevMailbox, Mailer, NoMail, PickupFolder};
+use crate::mail::{self, DevMailbox, Mailer, NoMail, PickupFolder, Smtp, SmtpSettings};
+use crate::outbox::Outbox;
 use crate::password::{PasswordCost, PasswordRules, Passwords};
 use crate::sessions::{LifetimePolicy, Sessions, SessionsParts, Surroundings};
 use crate::tokens::{AccessPolicy, AccessTokens, ClientTokens, StoredKeys};
 use crate::webhooks::Webhooks;
+use anyhow::Context;
 use relatch_core::{Policy, ReuseScope, Windows};
 use relatch_store::{ClientKind, Maintenance, OauthClient, Store};
-use relatch_token::{Audience, KeyRing, Seconds, Timestamp};
+use relatch_token::{Audience, KeyRing, Seconds, Secret, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A server, ready to be asked.
 #[derive(Clone)]
@@ -44,6 +47,10 @@ pub struct App {
     pub clients: Clients,
     /// Other systems that are told of events.
     pub webhooks: Webhooks,
+    /// What waits to reach the world outside.
+    pub outbox: Outbox,
+    /// Who carries messages away.
+    pub mailer: Arc<dyn Mailer>,
     /// How the hosted pages look, where there are any.
     pub pages: Option<Arc<Look>>,
     /// Time and randomness.
@@ -69,6 +76,8 @@ impl App {
         let ring = Arc::new(ring);
         let vault = SeedVault::new(Arc::clone(&ring), Arc::clone(&entropy));
         let signer = Arc::new(StoredKeys { keys: keys.clone(), store: Arc::clone(&store) });
+        let outbox = Outbox::new(Arc::clone(&store), Arc::clone(&ring), surroundings.clone());
+        let mailer = mailer(&config, mailbox)?;
         let sessions = Sessions::new(SessionsParts {
             store: Arc::clone(&store),
             ring,
@@ -98,7 +107,8 @@ impl App {
             confirm_limits: Limiter::new("confirm_factor", FIRST_CODES, config.limits.tracked_max, &*entropy),
             vault,
             mail_limits: MailLimits::new(&config.limits, &*entropy),
-            mailer: mailer(&config, mailbox, &surroundings)?,
+            outbox: outbox.clone(),
+            can_mail: mailer.is_there(),
             policy: account_policy(&config, &identity),
             surroundings: surroundings.clone(),
         });
@@ -110,6 +120,8 @@ impl App {
         };
         Ok(Self {
             identity: Arc::new(identity),
+            outbox,
+            mailer,
             pages,
             sessions,
             accounts,
@@ -223,19 +235,42 @@ fn account_policy(config: &Config, identity: &Identity) -> AccountPolicy {
     }
 }
 
-fn mailer(
-    config: &Config,
-    mailbox: Option<Arc<DevMailbox>>,
-    surroundings: &Surroundings,
-) -> anyhow::Result<Arc<dyn Mailer>> {
+/// Who carries messages away, as configured; a mailbox is for where nothing is.
+pub fn mailer(config: &Config, mailbox: Option<Arc<DevMailbox>>) -> anyhow::Result<Arc<dyn Mailer>> {
+    let from = mail::sender(&config.mail.from)?;
+    if let Some(settings) = smtp_settings(&config.mail.smtp)? {
+        return Ok(Arc::new(Smtp::new(settings, from)?));
+    }
     Ok(match (&config.mail.directory, mailbox) {
-        (Some(folder), _) => {
-            let entropy = Arc::clone(&surroundings.entropy);
-            Arc::new(PickupFolder::new(folder.clone(), &config.mail.from, entropy)?)
-        }
+        (Some(folder), _) => Arc::new(PickupFolder::new(folder.clone(), from)),
         (None, Some(mailbox)) => mailbox,
         (None, None) => Arc::new(NoMail),
     })
+}
+
+fn smtp_settings(smtp: &config::SmtpConfig) -> anyhow::Result<Option<SmtpSettings>> {
+    let Some(host) = smtp.host.clone() else { return Ok(None) };
+    let password = match (&smtp.password, &smtp.password_file) {
+        (Some(password), _) => Some(Secret::new(password.expose().to_owned())),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("`mail.smtp.password_file`, {}", file.display()))?;
+            Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+        }
+        (None, None) => None,
+    };
+    Ok(Some(SmtpSettings {
+        host,
+        port: smtp.port(),
+        security: match smtp.security {
+            config::SmtpSecurity::Starttls => mail::SmtpSecurity::StartTls,
+            config::SmtpSecurity::Tls => mail::SmtpSecurity::Tls,
+            config::SmtpSecurity::None => mail::SmtpSecurity::None,
+        },
+        ca_file: smtp.ca_file.clone(),
+        login: smtp.username.clone().zip(password),
+        timeout: Duration::from_secs(smtp.timeout_seconds.into()),
+    }))
 }
 
 fn configured_clients(config: &Config, now: Timestamp) -> Result<Vec<OauthClient>, ConfigError> {

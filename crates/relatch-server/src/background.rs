@@ -1,23 +1,70 @@
-//! What happens by itself: keys are tended, what is long dead is swept away, and webhooks are told.
+//! What happens by itself: keys are tended, what is long dead is swept away, what is queued is delivered.
 
 use crate::app::App;
 use crate::environment::Stopwatch;
 use crate::keys::TEND_EVERY;
+use crate::mail::MailCarrier;
+use crate::outbox::Worker;
 use metrics::{counter, histogram};
 use relatch_store::SweepOrder;
 use relatch_token::Seconds;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Starts everything; dropping the set ends it.
-pub fn start(app: &App) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(tend_keys(app.clone()));
-    tasks.spawn(tend_factors(app.clone()));
-    tasks.spawn(sweep(app.clone()));
-    tasks.spawn(app.webhooks.clone().follow());
-    tasks.spawn(app.webhooks.clone().deliver());
-    tasks
+/// What happens by itself. Dropping it ends it.
+pub struct Background {
+    chores: JoinSet<()>,
+    deliveries: Deliveries,
+}
+
+/// Starts everything.
+pub fn start(app: &App) -> Background {
+    let mut chores = JoinSet::new();
+    chores.spawn(tend_keys(app.clone()));
+    chores.spawn(tend_factors(app.clone()));
+    chores.spawn(sweep(app.clone()));
+    chores.spawn(app.webhooks.clone().follow());
+    chores.spawn(app.webhooks.clone().deliver());
+    Background { chores, deliveries: deliver(app) }
+}
+
+impl Background {
+    /// Ends what can be cut off anywhere, and waits for deliveries that are under way.
+    pub async fn stop(self) {
+        let Self { chores, deliveries } = self;
+        drop(chores);
+        deliveries.stop().await;
+    }
+}
+
+/// The workers of the outbox. Dropping them leaves what they had taken to be taken again.
+pub struct Deliveries {
+    workers: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+/// Starts the workers of the outbox.
+pub fn deliver(app: &App) -> Deliveries {
+    let (stop, stopping) = watch::channel(false);
+    let mut workers = JoinSet::new();
+    if app.mailer.is_there() {
+        let carrier = Arc::new(MailCarrier(Arc::clone(&app.mailer)));
+        workers.spawn(Worker::new(app.outbox.clone(), carrier, stopping).run());
+    }
+    Deliveries { workers, stop }
+}
+
+impl Deliveries {
+    /// Takes nothing more, and waits a little for what is under way.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let ended = async { while self.workers.join_next().await.is_some() {} };
+        if tokio::time::timeout(DELIVERIES_GRACE, ended).await.is_err() {
+            tracing::info!("stopped amid a delivery; it is made again after the next start");
+        }
+    }
 }
 
 async fn tend_keys(app: App) {
@@ -76,6 +123,8 @@ async fn sweep(app: App) {
     }
 }
 
+/// A mail server answers sooner; one that doesn't gets the message again.
+const DELIVERIES_GRACE: Duration = Duration::from_secs(10);
 /// People look back over a quarter; what is older helps nobody and only grows.
 const EVENTS_KEPT: Seconds = Seconds(90 * 86_400);
 /// A look at every factor.

@@ -16,6 +16,7 @@ pub mod http;
 pub mod keys;
 pub mod limits;
 pub mod mail;
+pub mod outbox;
 pub mod password;
 pub mod serve;
 pub mod sessions;

@@ -132,7 +132,12 @@ impl Shell {
             created_at: at,
             standing: Default::default(),
         };
-        let made = wait_here(self.backend.store().create_user(NewUser { user, password: None, event }))?;
+        let made = wait_here(self.backend.store().create_user(NewUser {
+            user,
+            password: None,
+            event,
+            welcome: None,
+        }))?;
         ensure!(made == relatch_store::CreateUser::Done, "a simulated user could not be made: {made:?}");
         Ok(())
     }

@@ -171,7 +171,7 @@ fn new_user(n: u64) -> NewUser {
         origin: Origin::default(),
         reason: None,
     };
-    NewUser { user, password: None, event }
+    NewUser { user, password: None, event, welcome: None }
 }
 
 fn new_session(n: u64, user: u64) -> NewSession {

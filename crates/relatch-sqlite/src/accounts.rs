@@ -56,6 +56,16 @@ impl AccountStore for SqliteStore {
         self.writer.write("add_link", move |conn| links::add(conn, &link)).await
     }
 
+    async fn post_link(
+        &self,
+        link: Link,
+        event: Option<NewEvent>,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Enqueue, StoreError> {
+        let post = move |conn: &_| links::post(conn, &link, event.as_ref(), &deliveries);
+        self.writer.write("post_link", post).await
+    }
+
     async fn link(
         &self,
         hash: LinkHash,

@@ -2,9 +2,9 @@
 
 use crate::error::Fault;
 use crate::feed::row_count;
-use crate::{events, user_row};
+use crate::{events, outbox, user_row};
 use relatch_core::{Epoch, EventKind, Origin};
-use relatch_store::{EmailChange, Link, LinkAddress, LinkHash, LinkPurpose, NewEvent};
+use relatch_store::{Delivery, EmailChange, Enqueue, Link, LinkAddress, LinkHash, LinkPurpose, NewEvent};
 use relatch_token::{Timestamp, UserId};
 use rusqlite::Connection;
 
@@ -25,6 +25,24 @@ pub(crate) fn add(conn: &Connection, link: &Link) -> Result<(), Fault> {
         &link.to.unique_key,
     ))?;
     Ok(())
+}
+
+/// Keeps a link with the messages that carry it and the event that tells of it.
+pub(crate) fn post(
+    conn: &Connection,
+    link: &Link,
+    event: Option<&NewEvent>,
+    deliveries: &[Delivery],
+) -> Result<Enqueue, Fault> {
+    if user_row::living_key_of(conn, link.user_id)?.is_none() {
+        return Ok(Enqueue::Done);
+    }
+    let answer = outbox::enqueue(conn, deliveries)?;
+    if answer == Enqueue::Done {
+        add(conn, link)?;
+        event.map(|event| events::add(conn, event)).transpose()?;
+    }
+    Ok(answer)
 }
 
 /// The link where it is of that purpose, unexpired, not from before the last password (but to prove an

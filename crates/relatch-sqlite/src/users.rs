@@ -3,7 +3,7 @@
 use crate::error::Fault;
 use crate::feed::row_count;
 use crate::user_row::user_columns;
-use crate::{events, factors, user_row};
+use crate::{events, factors, links, user_row};
 use relatch_core::RevokeReason;
 use relatch_store::{CreateUser, NewEvent, NewUser, PasswordHash, StoreError, User};
 use relatch_token::{Timestamp, UserId};
@@ -44,6 +44,9 @@ pub(crate) fn create(conn: &Connection, new: &NewUser) -> Result<CreateUser, Fau
         ":password": new.password.as_ref().map(|password| password.expose().as_str()),
     })?;
     events::add(conn, &new.event)?;
+    if let Some((link, delivery)) = &new.welcome {
+        links::post(conn, link, None, std::slice::from_ref(delivery))?;
+    }
     Ok(CreateUser::Done)
 }
 

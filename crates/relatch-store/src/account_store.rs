@@ -1,6 +1,6 @@
 //! Accounts: people, their passwords and the links that were mailed to them.
 
-use crate::{NewEvent, StoreError};
+use crate::{Delivery, Enqueue, NewEvent, StoreError};
 use relatch_core::{Epoch, Origin, RevokeReason, Standing};
 use relatch_token::{Secret, SessionId, Timestamp, UserId};
 
@@ -64,6 +64,9 @@ pub struct NewUser {
     pub password: Option<PasswordHash>,
     /// The event that tells of it.
     pub event: NewEvent,
+    /// A link to prove their address, and the message that carries it; it is left out where the outbox is
+    /// full ([`Enqueue::Full`]).
+    pub welcome: Option<(Link, Delivery)>,
 }
 
 /// How making a user ended.
@@ -205,6 +208,15 @@ pub trait AccountStore: Send + Sync {
 
     /// Keeps a link and forgets the user's older ones of the same purpose.
     async fn add_link(&self, link: Link) -> Result<(), StoreError>;
+
+    /// The same, and in the same write the messages that carry the link and the event that tells of it: none of
+    /// them is ever there alone. [`Enqueue::Full`] where the outbox is, and nothing was written.
+    async fn post_link(
+        &self,
+        link: Link,
+        event: Option<NewEvent>,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Enqueue, StoreError>;
 
     /// The link, where it is good at `now`; it is not used up by looking.
     async fn link(

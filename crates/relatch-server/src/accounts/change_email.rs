@@ -65,13 +65,12 @@ impl Accounts {
         }
         let mut event = self.event(EventKind::EmailChangeRequested, user.id, &origin, None);
         event.session_id = Some(session.id);
-        self.parts.store.record(event).await?;
         let to = LinkAddress {
             address: change.new.display().to_owned(),
             unique_key: change.new.unique_key().to_owned(),
         };
-        self.mail_link_to(&user, LinkPurpose::ChangeEmail, to).await?;
-        self.mail_notice(&user, "Your address is about to change", NOTICE).await;
+        let beside = self.notice(&user, "Your address is about to change", NOTICE).into_iter().collect();
+        self.mail_link_to(&user, LinkPurpose::ChangeEmail, to, Some(event), beside).await?;
         Ok(Ok(()))
     }
 

@@ -26,7 +26,7 @@ impl Accounts {
         let SubjectEnd::Done { .. } = self.parts.sessions.end_all(end).await? else {
             return Err(Doubt::Contended);
         };
-        self.mail_notice(&user, "Your account is deleted", FAREWELL).await;
+        self.mail_farewell(&user, "Your account is deleted", FAREWELL).await;
         Ok(Ok(()))
     }
 

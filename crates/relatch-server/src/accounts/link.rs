@@ -6,8 +6,8 @@ use crate::environment::EntropyExt;
 use crate::mail::Message;
 use crate::sessions::Doubt;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use relatch_store::{Link, LinkAddress, LinkHash, LinkPurpose, User, UserEmail};
-use relatch_token::{Seconds, Secret};
+use relatch_store::{Delivery, Link, LinkAddress, LinkHash, LinkPurpose, NewEvent, User, UserEmail};
+use relatch_token::{Seconds, Secret, UserId};
 use sha2::{Digest, Sha256};
 
 /// The random part of a link.
@@ -40,22 +40,49 @@ impl Accounts {
         Ok(self.parts.store.verify_email(token.hash(), self.now()).await?.is_some())
     }
 
-    /// Makes a link and mails it to the user's address. A user without an address gets none.
-    pub(super) async fn mail_link(&self, user: &User, purpose: LinkPurpose) -> Result<(), Doubt> {
+    /// Makes a link and queues the message that carries it to the user's address, in one write with the event
+    /// that tells of it. A user without an address gets none.
+    pub(super) async fn mail_link(
+        &self,
+        user: &User,
+        purpose: LinkPurpose,
+        event: Option<NewEvent>,
+    ) -> Result<(), Doubt> {
         let Some(to) = link_address(user) else { return Ok(()) };
-        self.mail_link_to(user, purpose, to).await
+        self.mail_link_to(user, purpose, to, event, Vec::new()).await
     }
 
-    /// Makes a link and mails it to that address. Where no mail leaves, there is no link either.
+    /// The same to another address, with messages that go out beside it. Where no mail leaves, there is no link
+    /// either.
     pub(super) async fn mail_link_to(
         &self,
         user: &User,
         purpose: LinkPurpose,
         to: LinkAddress,
+        event: Option<NewEvent>,
+        beside: Vec<Message>,
     ) -> Result<(), Doubt> {
         if !self.can_mail() {
-            return Ok(());
+            return match event {
+                Some(event) => Ok(self.parts.store.record(event).await?),
+                None => Ok(()),
+            };
         }
+        let (link, message) = self.write_link(user, purpose, to);
+        let all = std::iter::once(&message).chain(&beside);
+        let deliveries = all.map(|message| self.delivery(message, Some(user.id))).collect();
+        self.parts.outbox.queued(self.parts.store.post_link(link, event, deliveries).await?);
+        Ok(())
+    }
+
+    /// A link to prove the address of somebody who is about to sign up, and its message.
+    pub(super) fn welcome(&self, user: &User) -> Option<(Link, Delivery)> {
+        let to = link_address(user).filter(|_| self.can_mail())?;
+        let (link, message) = self.write_link(user, LinkPurpose::VerifyEmail, to);
+        Some((link, self.delivery(&message, Some(user.id))))
+    }
+
+    fn write_link(&self, user: &User, purpose: LinkPurpose, to: LinkAddress) -> (Link, Message) {
         let (path, subject, life, what) = match purpose {
             LinkPurpose::ResetPassword => {
                 ("reset", "Set a new password", RESET_LIFE, "To set a new password")
@@ -74,7 +101,7 @@ impl Accounts {
             ),
         };
         let address = to.address.clone();
-        let token = self.make_link(user, purpose, to, life).await?;
+        let (token, link) = self.make_link(user, purpose, to, life);
         let service = &self.parts.policy.service_name;
         let code = token.text();
         let policy = &self.parts.policy;
@@ -94,24 +121,24 @@ impl Accounts {
              If you did not ask {service} for this, do nothing: without the code nothing happens.\n"
         );
         let subject = format!("{subject} – {service}");
-        self.send(Message { to: address, subject, text: Secret::new(text) }).await;
-        Ok(())
+        (link, Message { to: address, subject, text: Secret::new(text), html: None })
     }
 
     /// Makes the user's links of this purpose worthless, by one that is given to nobody.
     pub(super) async fn void_links(&self, user: &User, purpose: LinkPurpose) -> Result<(), Doubt> {
         let Some(to) = link_address(user) else { return Ok(()) };
-        self.make_link(user, purpose, to, Seconds(0)).await.map(drop)
+        let (_, link) = self.make_link(user, purpose, to, Seconds(0));
+        Ok(self.parts.store.add_link(link).await?)
     }
 
-    /// Keeps a new link, which takes the place of an older one of the same purpose.
-    async fn make_link(
+    /// A new link, which takes the place of an older one of the same purpose once it is kept.
+    fn make_link(
         &self,
         user: &User,
         purpose: LinkPurpose,
         to: LinkAddress,
         life: Seconds,
-    ) -> Result<LinkToken, Doubt> {
+    ) -> (LinkToken, Link) {
         let token = LinkToken(Secret::new(self.parts.surroundings.entropy.array()));
         let link = Link {
             hash: token.hash(),
@@ -121,15 +148,34 @@ impl Accounts {
             epoch: user.standing.not_before,
             expires_at: self.now() + life,
         };
-        self.parts.store.add_link(link).await?;
-        Ok(token)
+        (token, link)
     }
 
-    /// Tells the user something, at the address that they were read with.
+    /// Tells the user something, at the address that they were read with. What it tells of has happened, so that
+    /// a store that fails now is only told to the log.
     pub(super) async fn mail_notice(&self, user: &User, subject: &str, text: &str) {
-        let Some(email) = &user.email else { return };
+        let notice = self.notice(user, subject, text);
+        self.queue_notice(notice, Some(user.id)).await;
+    }
+
+    /// The same to somebody who is no user any more, with whom it would leave.
+    pub(super) async fn mail_farewell(&self, user: &User, subject: &str, text: &str) {
+        let notice = self.notice(user, subject, text);
+        self.queue_notice(notice, None).await;
+    }
+
+    async fn queue_notice(&self, notice: Option<Message>, user_id: Option<UserId>) {
+        let Some(message) = notice.filter(|_| self.can_mail()) else { return };
+        if let Err(doubt) = self.parts.outbox.enqueue(self.delivery(&message, user_id)).await {
+            tracing::warn!(%doubt, "a notice was not queued");
+        }
+    }
+
+    /// The message of [`mail_notice`](Self::mail_notice).
+    pub(super) fn notice(&self, user: &User, subject: &str, text: &str) -> Option<Message> {
+        let to = user.email.as_ref()?.address.clone();
         let subject = format!("{subject} – {}", self.parts.policy.service_name);
-        self.send(Message { to: email.address.clone(), subject, text: Secret::new(text.to_owned()) }).await;
+        Some(Message { to, subject, text: Secret::new(text.to_owned()), html: None })
     }
 
     /// Tells somebody who signed up again that they have an account.

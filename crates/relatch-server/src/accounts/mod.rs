@@ -28,16 +28,18 @@ pub use sign_up::{SignUp, SignUpRefusal, SignedUp};
 use crate::environment::EntropyExt;
 use crate::factors::SeedVault;
 use crate::limits::{Limiter, LoginLimits, MailLimits};
-use crate::mail::{Mailer, Message};
+use crate::mail::Message;
+use crate::outbox::Outbox;
 use crate::password::{
     NewPassword, OwnWords, PasswordRefusal, PasswordRules, PasswordVerdict, Passwords, StoredHash,
 };
 use crate::sessions::{Doubt, Opening, Sessions, Surroundings, Tokens};
 use relatch_core::{EventKind, Origin, Transport};
-use relatch_store::{NewEvent, PasswordHash, Store, User};
+use relatch_store::{Channel, Delivery, NewEvent, PasswordHash, Store, User};
 use relatch_token::{DeviceHash, Secret, Timestamp, UserId};
 use serde_json::Map;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Who may make an account, and what links and messages say.
@@ -100,8 +102,10 @@ pub struct AccountsParts {
     pub vault: SeedVault,
     /// How often an account may be written to.
     pub mail_limits: MailLimits,
-    /// Who carries messages away.
-    pub mailer: Arc<dyn Mailer>,
+    /// Where messages wait to leave.
+    pub outbox: Outbox,
+    /// Whether any leave at all.
+    pub can_mail: bool,
     /// The operator's decisions.
     pub policy: AccountPolicy,
     /// Time and randomness.
@@ -165,9 +169,13 @@ impl Accounts {
         self.parts.sessions.open(opening).await
     }
 
-    /// Answers the password work that was taken, and takes no more.
+    /// Answers the password work that was taken, and takes no more; ends what goes on after answers.
     pub async fn stop(&self) {
         self.parts.passwords.stop().await;
+        let all = u32::try_from(AFTERWARDS_MAX).unwrap_or(u32::MAX);
+        if tokio::time::timeout(AFTERWARDS_GRACE, self.afterwards.acquire_many(all)).await.is_err() {
+            tracing::warn!("stopped before all was done that goes on after answers");
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -195,21 +203,12 @@ impl Accounts {
 
     /// Whether messages leave this server at all.
     pub fn can_mail(&self) -> bool {
-        self.parts.mailer.is_there()
+        self.parts.can_mail
     }
 
-    /// Hands a message to the mailer, which may block. A failure is logged without the message.
-    async fn send(&self, message: Message) {
-        if !self.can_mail() {
-            return;
-        }
-        let (mailer, now) = (Arc::clone(&self.parts.mailer), self.now());
-        let sent = tokio::task::spawn_blocking(move || mailer.send(&message, now)).await;
-        match sent {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "a message was not sent"),
-            Err(_) => tracing::error!("the mailer broke down"),
-        }
+    /// A message as the outbox keeps it. What belongs to a user leaves with them.
+    fn delivery(&self, message: &Message, user_id: Option<UserId>) -> Delivery {
+        self.parts.outbox.delivery(Channel::Mail, user_id, &message.to_payload())
     }
 
     fn event(&self, kind: EventKind, user_id: UserId, origin: &Origin, reason: Option<&str>) -> NewEvent {
@@ -229,3 +228,5 @@ pub type TypedPassword = Secret<String>;
 
 /// Each holds little memory and one queue place of the store; a flood must not pile up.
 const AFTERWARDS_MAX: usize = 256;
+/// A few writes to the store; one that hangs must not keep the server from stopping.
+const AFTERWARDS_GRACE: Duration = Duration::from_secs(5);

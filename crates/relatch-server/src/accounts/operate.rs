@@ -73,7 +73,7 @@ impl Accounts {
         };
         let event = self.event(EventKind::SignedUp, user.id, &Origin::default(), Some(&new.by));
         let made = user.clone();
-        Ok(match self.parts.store.create_user(NewUser { user, password, event }).await? {
+        Ok(match self.parts.store.create_user(NewUser { user, password, event, welcome: None }).await? {
             CreateUser::Done => Ok(made),
             CreateUser::EmailTaken => Err(NewAccountRefusal::EmailTaken),
             CreateUser::ExternalIdTaken => Err(NewAccountRefusal::ExternalIdTaken),

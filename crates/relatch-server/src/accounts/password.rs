@@ -113,8 +113,7 @@ impl Accounts {
                 return Ok(());
             }
             let event = this.event(EventKind::PasswordResetRequested, user.id, &origin, None);
-            this.parts.store.record(event).await?;
-            this.mail_link(&user, LinkPurpose::ResetPassword).await
+            this.mail_link(&user, LinkPurpose::ResetPassword, Some(event)).await
         });
     }
 

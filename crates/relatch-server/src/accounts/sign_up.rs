@@ -7,7 +7,7 @@ use crate::email::EmailAddress;
 use crate::password::{NewPassword, PasswordRefusal};
 use crate::sessions::{Doubt, Tokens};
 use relatch_core::{Epoch, EventKind, Standing};
-use relatch_store::{CreateUser, LinkPurpose, NewUser, PasswordHash, User, UserEmail, UserKey};
+use relatch_store::{CreateUser, Enqueue, LinkPurpose, NewUser, PasswordHash, User, UserEmail, UserKey};
 use relatch_token::Seconds;
 use std::net::IpAddr;
 
@@ -86,11 +86,7 @@ impl Accounts {
         if self.parts.store.create_user(new).await? != CreateUser::Done {
             return Ok(Err(SignUpRefusal::EmailTaken));
         }
-        let this = self.clone();
-        let receiver = user.clone();
-        self.afterwards("mailing a link to prove an address", async move {
-            this.mail_link(&receiver, LinkPurpose::VerifyEmail).await
-        });
+        self.parts.outbox.queued(Enqueue::Done);
         match self.open_session(user, &sign_up.visitor, EventKind::Login, amr(false)).await? {
             Some(tokens) => Ok(Ok(SignedUp::Opened(Box::new(tokens)))),
             None => Err(Doubt::Contended),
@@ -113,9 +109,9 @@ impl Accounts {
             return Ok(());
         }
         let new = self.new_user(&sign_up, Some(hash));
-        let made = new.user.clone();
         if self.parts.store.create_user(new).await? == CreateUser::Done {
-            return self.mail_link(&made, LinkPurpose::VerifyEmail).await;
+            self.parts.outbox.queued(Enqueue::Done);
+            return Ok(());
         }
         let key = UserKey::Email(unique_key.to_owned());
         let Some(user) = self.parts.store.user(&key).await? else { return Ok(()) };
@@ -126,7 +122,7 @@ impl Accounts {
         // operator or in another mode: nothing of it changes. Whoever reads its mail chooses the password; and
         // a link under way must not vouch for the password of whoever asked first.
         self.void_links(&user, LinkPurpose::VerifyEmail).await?;
-        self.mail_link(&user, LinkPurpose::ResetPassword).await
+        self.mail_link(&user, LinkPurpose::ResetPassword, None).await
     }
 
     fn new_user(&self, sign_up: &SignUp, password: Option<PasswordHash>) -> NewUser {
@@ -143,6 +139,7 @@ impl Accounts {
             standing: Standing { not_before: Epoch(0), moved: None, disabled_at: None },
         };
         let event = self.event(EventKind::SignedUp, user.id, &sign_up.visitor.origin, None);
-        NewUser { user, password, event }
+        let welcome = self.welcome(&user);
+        NewUser { user, password, event, welcome }
     }
 }

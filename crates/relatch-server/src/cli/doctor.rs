@@ -3,11 +3,11 @@
 use super::print::line;
 use super::workshop::{load_config, surroundings};
 use super::{Common, OpenStore, OpenedStore, dev};
-use crate::app;
 use crate::config::Config;
 use crate::keys::SigningKeys;
 use crate::sessions::Surroundings;
-use relatch_store::Store;
+use crate::{app, outbox};
+use relatch_store::{ChannelKind, Store, StoreError, Waiting};
 use std::path::Path;
 
 pub(crate) fn run(common: &Common, open_store: &OpenStore) -> anyhow::Result<()> {
@@ -50,9 +50,21 @@ fn check_store(
         let figures: Vec<_> = figures.iter().map(|(name, figure)| format!("{name} {figure}")).collect();
         report.good("store holds", &figures.join(", "));
     }
+    check_outbox(runtime.block_on(opened.store.waiting(ChannelKind::Mail)), surroundings, report);
     let keys = runtime.block_on(open_keys(&*opened.store, config, surroundings));
     report.take("keys", keys, |count| format!("{count} signing keys open under the master key"));
     Ok(())
+}
+
+fn check_outbox(waiting: Result<Waiting, StoreError>, surroundings: &Surroundings, report: &mut Report) {
+    let waiting = match waiting {
+        Ok(waiting) => waiting,
+        Err(error) => return report.bad("mail queue", &error.to_string()),
+    };
+    match outbox::trouble(waiting, surroundings.clock.now()) {
+        None => report.good("mail queue", &format!("{} waiting", waiting.count)),
+        Some(trouble) => report.note("mail queue", &format!("{trouble}; `relatch mail test` says why")),
+    }
 }
 
 async fn open_keys(store: &dyn Store, config: &Config, surroundings: &Surroundings) -> anyhow::Result<usize> {
@@ -68,8 +80,13 @@ async fn open_keys(store: &dyn Store, config: &Config, surroundings: &Surroundin
 }
 
 fn check_mail(config: &Config, report: &mut Report) {
+    if let Some(host) = &config.mail.smtp.host {
+        let way = format!("goes to {host}:{}; `relatch mail test` tries it", config.mail.smtp.port());
+        report.take("mail", app::mailer(config, None), |_| way);
+        return;
+    }
     match &config.mail.directory {
-        None => report.note("mail", "off: passwords can't be reset by mail; set `mail.directory`"),
+        None => report.note("mail", "off: passwords can't be reset by mail; set `mail.smtp.host`"),
         Some(folder) if is_writable(folder) => report.good("mail", &format!("goes to {}", folder.display())),
         Some(folder) => {
             report.bad("mail", &format!("{} is no folder that can be written to", folder.display()));

@@ -8,6 +8,7 @@ mod demo;
 mod dev;
 mod doctor;
 mod keys;
+mod mail;
 mod only_server;
 mod print;
 mod serve;
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// Other systems that are told of events
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
+    /// Mail
+    #[command(subcommand)]
+    Mail(MailCommand),
     /// Check configuration, store, keys, clock and permissions, and say what to do
     Doctor,
     /// Show the configuration in force, and where each value comes from
@@ -278,6 +282,15 @@ pub(crate) enum WebhooksCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum MailCommand {
+    /// Send one message now, past the queue, and say how that went
+    Test {
+        /// To whom
+        address: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Demo {
     /// A thief copies a refresh token; owner and thief both go on; see who notices what, and when
     Theft {
@@ -299,6 +312,7 @@ pub fn run(cli: Cli, open_store: &OpenStore) -> anyhow::Result<()> {
         Command::ApiKeys(command) => api_keys::run(&common, command, open_store),
         Command::Clients(command) => clients::run(&common, command, open_store),
         Command::Webhooks(command) => webhooks::run(&common, command, open_store),
+        Command::Mail(MailCommand::Test { address }) => mail::test(&common, &address),
         Command::Doctor => doctor::run(&common, open_store),
         Command::Config => config::run(&common),
         Command::Backup { to } => backup::run(&common, &to, open_store),

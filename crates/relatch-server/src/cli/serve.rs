@@ -52,9 +52,9 @@ pub(crate) fn start(
         let mailbox = dev.as_ref().map(|dev| Arc::clone(&dev.mailbox));
         let app = App::assemble(config, bound, opened, surroundings, mailbox).await?;
         if !app.accounts.can_mail() {
-            tracing::info!("no mail leaves: nobody can reset a password by mail; set `mail.directory`");
+            tracing::info!("no mail leaves: nobody can reset a password by mail; set `mail.smtp.host`");
         }
-        let _background = background::start(&app);
+        let background = background::start(&app);
         let router = match metrics_listen {
             None => http::router(app.clone(), dev, Some(metrics)),
             Some(address) => {
@@ -77,6 +77,7 @@ pub(crate) fn start(
         }
         let cut_off = serve::serve(listener, tls, router, bounds, stop_signal()?).await;
         app.accounts.stop().await;
+        background.stop().await;
         tracing::info!(cut_off, "stopped");
         Ok(())
     })

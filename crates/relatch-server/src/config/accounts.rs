@@ -1,9 +1,7 @@
-//! `[passwords]`, `[signup]`, `[limits]` and `[mail]`: how accounts are made, guarded and written to.
+//! `[passwords]`, `[signup]` and `[limits]`: how accounts are made and guarded.
 
-use super::WebUrl;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
 /// How passwords are checked and kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,7 +68,8 @@ pub struct SignupConfig {
     /// Whether people may sign up by themselves. Without it accounts are made by `relatch users create`.
     pub enabled: bool,
     /// Whether an account begins only when a mailed link was followed. Sign-up then answers 202 whether or
-    /// not the address is taken, so that it can't be used to ask. Needs `mail.directory`.
+    /// not the address is taken, so that it can't be used to ask. Needs a way to send
+    /// mail (`[mail]`).
     pub verify_email_first: bool,
 }
 
@@ -125,26 +124,5 @@ impl Default for LimitsConfig {
             refreshes_per_session_max: 100,
             tracked_max: 100_000,
         }
-    }
-}
-
-/// How messages leave.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct MailConfig {
-    /// A folder into which every message is written as an `.eml` file, for a mail server to pick up or for
-    /// you to read. Absent: no mail is sent, and passwords can't be reset by mail.
-    pub directory: Option<PathBuf>,
-    /// Where the links in messages lead: pages of yours, `reset` and `verify` below this address, which take
-    /// the code behind the `#` and send it to `POST /auth/password/reset` or `/auth/email/verify`. Absent:
-    /// the hosted pages (`[pages]`), and where those are off, messages hold the code alone.
-    pub pages_url: Option<WebUrl>,
-    /// The sender of messages, as `name@host` or `Name <name@host>`.
-    pub from: String,
-}
-
-impl Default for MailConfig {
-    fn default() -> Self {
-        Self { directory: None, pages_url: None, from: "Relatch <relatch@localhost>".into() }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::known::{Key, Shape};
 use super::load::{LoadedConfig, find, show};
-use super::{Config, StoreUrl};
+use super::{Config, SmtpSecurity, StoreUrl};
 use relatch_token::REGISTERED_CLAIMS;
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ pub(super) fn check(loaded: &LoadedConfig, keys: &[Key]) -> Vec<String> {
     checker.keys();
     checker.sessions();
     checker.accounts();
+    checker.mail();
     checker.claims("tokens.claims", loaded.config.tokens.claims.keys());
     checker.clients();
     checker.webhooks();
@@ -169,14 +170,54 @@ impl Checker<'_> {
                 argon2.iterations
             )
         });
-        let has_mail = mail.directory.is_some() || self.loaded.has_mailbox;
+        let has_mail = mail.directory.is_some() || mail.smtp.host.is_some() || self.loaded.has_mailbox;
         self.require(!signup.verify_email_first || has_mail, || {
-            "`signup.verify_email_first` needs a way to send mail; set `mail.directory`".into()
+            "`signup.verify_email_first` needs a way to send mail; set `mail.smtp.host` or `mail.directory`"
+                .into()
         });
+    }
+
+    fn mail(&mut self) {
+        let mail = &self.loaded.config.mail;
+        let smtp = &mail.smtp;
         let from = self.named("mail.from");
-        self.require(mail.from.contains('@') && !mail.from.contains(['\r', '\n']), || {
+        self.require(crate::mail::sender(&mail.from).is_ok(), || {
             format!("{from} must be an address, such as `Name <name@example.com>`")
         });
+        self.require(mail.directory.is_none() || smtp.host.is_none(), || {
+            "`mail.directory` and `mail.smtp.host` are two ways for one mail; keep one".into()
+        });
+        let security = self.named("mail.smtp.security");
+        let is_guarded = smtp.security != SmtpSecurity::None || smtp.is_loopback();
+        self.require(smtp.host.is_none() || is_guarded || smtp.danger_plain_text, || {
+            format!(
+                "{security} would send every link in the clear over a network; take `starttls` or `tls`, or, \
+                 where that network is yours alone, set `mail.smtp.danger_plain_text`"
+            )
+        });
+        let source = self.loaded.source("mail.smtp.password").to_owned();
+        self.require(smtp.password.is_none() || source.starts_with(super::known::PREFIX), || {
+            format!(
+                "`mail.smtp.password` in {source} would lie where secrets don't belong; set \
+                 RELATCH_MAIL__SMTP__PASSWORD, or put it into a file and name that in `mail.smtp.password_file`"
+            )
+        });
+        self.require(smtp.password.is_none() || smtp.password_file.is_none(), || {
+            "`mail.smtp.password` and `mail.smtp.password_file` exclude each other; keep one".into()
+        });
+        let has_password = smtp.password.is_some() || smtp.password_file.is_some();
+        self.require(smtp.username.is_some() == has_password, || {
+            "`mail.smtp.username` and its password need each other; set RELATCH_MAIL__SMTP__PASSWORD or \
+             `mail.smtp.password_file` beside the name, or leave out both"
+                .into()
+        });
+        let others = ["port", "username", "password_file", "ca_file"].map(|key| format!("mail.smtp.{key}"));
+        if smtp.host.is_none()
+            && let Some(lonely) = others.iter().find(|key| self.loaded.is_set(key))
+        {
+            let lonely = self.named(lonely);
+            self.problems.push(format!("{lonely} leads nowhere; name the mail server in `mail.smtp.host`"));
+        }
         let StoreUrl::Sqlite(database) = &self.loaded.config.store.url;
         self.require(mail.directory.as_deref() != Some(database), || {
             "`mail.directory` and `store.url` name the same path; give the messages a folder of their own"
@@ -339,6 +380,36 @@ mod tests {
         assert!(mistakes(&[("signup.verify_email_first", "true"), ("mail.directory", "out")]).is_empty());
         assert_refused(&[("mail.from", "nobody")], "must be an address");
         assert_refused(&[("mail.from", "a@b.c\r\nBcc: d@e.f")], "must be an address");
+    }
+
+    #[test]
+    fn mail_takes_one_guarded_way_and_its_password_lies_where_secrets_do() {
+        let host = ("mail.smtp.host", "mail.example.com");
+        assert!(mistakes(&[host]).is_empty());
+        assert!(mistakes(&[host, ("signup.verify_email_first", "true")]).is_empty());
+        assert_refused(&[host, ("mail.directory", "out")], "keep one");
+        let plain = ("mail.smtp.security", "none");
+        assert_refused(&[host, plain], "`mail.smtp.danger_plain_text`");
+        assert!(mistakes(&[host, plain, ("mail.smtp.danger_plain_text", "true")]).is_empty());
+        for near in ["localhost", "127.0.0.1", "::1"] {
+            assert!(mistakes(&[("mail.smtp.host", near), plain]).is_empty(), "{near}");
+        }
+        let name = ("mail.smtp.username", "relatch");
+        assert_refused(&[host, name], "need each other");
+        let file = ("mail.smtp.password_file", "password");
+        assert_refused(&[host, file], "need each other");
+        assert!(mistakes(&[host, name, file]).is_empty());
+        assert_refused(&[("mail.smtp.port", "25")], "leads nowhere");
+        assert_refused(&[host, ("mail.smtp.timeout_seconds", "0")], "from 1 to 300");
+        let inputs = |flags| {
+            let environment = vec![("RELATCH_MAIL__SMTP__PASSWORD".to_owned(), "sesame".to_owned())];
+            Inputs { environment, flags, ..Inputs::default() }
+        };
+        let flags = Layer::new().with(host.0, "--set", host.1).with(name.0, "--set", name.1);
+        assert!(Config::load(&inputs(flags.clone())).is_ok());
+        let shown = flags.with("mail.smtp.password", "relatch.toml", "sesame");
+        let error = Config::load(&inputs(shown)).unwrap_err().to_string();
+        assert!(error.contains("RELATCH_MAIL__SMTP__PASSWORD") && !error.contains("sesame"), "{error}");
     }
 
     #[test]

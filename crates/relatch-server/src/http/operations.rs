@@ -3,12 +3,14 @@
 use super::code;
 use super::problem::{Answer, Problem};
 use super::site::{Shared, Site};
+use crate::outbox;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use metrics_exporter_prometheus::PrometheusHandle;
+use relatch_store::ChannelKind;
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -41,6 +43,9 @@ pub struct ReadyAnswer {
     /// `ok`, or what is wrong with the signing keys.
     #[schema(example = "ok")]
     keys: String,
+    /// `ok`, or how long mail has been waiting. It makes nobody less ready.
+    #[schema(example = "ok")]
+    mail: String,
 }
 
 /// Ready?
@@ -53,10 +58,14 @@ pub struct ReadyAnswer {
 )]
 pub(super) async fn readyz(State(site): Shared) -> Response {
     let (store, keys) = (store_trouble(&site).await, keys_trouble(&site));
+    let mail = match &store {
+        None => mail_trouble(&site).await,
+        Some(_) => Some("unknown while the store can't be reached".to_owned()),
+    };
     let is_ready = store.is_none() && keys.is_none();
     let ok = |trouble: Option<String>| trouble.unwrap_or_else(|| "ok".to_owned());
     let status = if is_ready { "ready" } else { "not_ready" };
-    let answer = Json(ReadyAnswer { status, store: ok(store), keys: ok(keys) });
+    let answer = Json(ReadyAnswer { status, store: ok(store), keys: ok(keys), mail: ok(mail) });
     match is_ready {
         true => ([(CACHE_CONTROL, "no-store")], answer).into_response(),
         false => {
@@ -76,6 +85,11 @@ async fn store_trouble(site: &Site) -> Option<String> {
         }
         Err(_) => Some(format!("the store did not answer within {} s", PING_TIMEOUT.as_secs())),
     }
+}
+
+async fn mail_trouble(site: &Site) -> Option<String> {
+    let waiting = tokio::time::timeout(PING_TIMEOUT, site.app.store.waiting(ChannelKind::Mail)).await;
+    outbox::trouble(waiting.ok()?.ok()?, site.now())
 }
 
 fn keys_trouble(site: &Site) -> Option<String> {

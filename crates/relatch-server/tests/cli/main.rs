@@ -8,6 +8,7 @@ mod backup;
 mod config;
 mod dev;
 mod keys;
+mod mail;
 mod people;
 mod programs;
 mod serve;

@@ -16,16 +16,17 @@ const NEW: &str = "ada@elsewhere.example";
 async fn an_address_counts_once_the_code_mailed_to_it_came_back() {
     let (server, mut anon, mut ada, _) = cast().await;
     assert_eq!(change(&server, &ada, NEW, PASSWORD).await, Ok(()));
-    let mail = server.mailbox.messages();
-    let to: Vec<_> = mail.iter().map(|(_, message)| message.to.as_str()).collect();
-    assert_eq!(to[..2], ["ada@example.com", NEW], "the notice, and before it the code");
-    let notice = mail[0].1.text.expose();
+    let mut mail = server.delivered().await;
+    mail.sort_by(|one, other| one.to.cmp(&other.to));
+    let to: Vec<_> = mail.iter().map(|message| message.to.as_str()).collect();
+    assert_eq!(to, [NEW, "ada@example.com"], "the code, and the notice");
+    let notice = mail[1].text.expose();
     assert!(!notice.contains("rll_") && !notice.contains(NEW), "{notice}");
     assert_eq!(ada.get("/auth/me").await.body["user"]["email"], "ada@example.com", "not before");
 
-    let code = server.mailed_code_to(NEW);
+    let code = server.mailed_code_to(NEW).await;
     assert_eq!(confirm(&server, &code).await, Ok(()));
-    let told = &server.mailbox.messages()[0].1;
+    let told = &server.delivered().await[0];
     assert_eq!((told.to.as_str(), told.text.expose().contains(NEW)), ("ada@example.com", false));
     let user = ada.get("/auth/me").await.body["user"].clone();
     assert_eq!((&user["email"], &user["email_verified"]), (&json!(NEW), &json!(true)));
@@ -44,14 +45,15 @@ async fn a_code_lives_an_hour_and_a_newer_one_takes_its_place() {
     let (server, _, mut ada, _) = cast().await;
     for (advance, expected) in [(3599, Ok(())), (3600, Err(ConfirmEmailRefusal::InvalidLink))] {
         assert_eq!(change(&server, &ada, NEW, PASSWORD).await, Ok(()));
-        let code = server.mailed_code_to(NEW);
+        let code = server.mailed_code_to(NEW).await;
         server.advance(advance);
         assert_eq!(confirm(&server, &code).await, expected, "after {advance} s");
         assert_eq!(ada.refresh().await.status, 200);
     }
     assert_eq!(change(&server, &ada, "one@example.org", PASSWORD).await, Ok(()));
     assert_eq!(change(&server, &ada, "two@example.org", PASSWORD).await, Ok(()));
-    let (one, two) = (server.mailed_code_to("one@example.org"), server.mailed_code_to("two@example.org"));
+    let (one, two) =
+        (server.mailed_code_to("one@example.org").await, server.mailed_code_to("two@example.org").await);
     assert_eq!(confirm(&server, &one).await, Err(ConfirmEmailRefusal::InvalidLink));
     assert_eq!(confirm(&server, &two).await, Ok(()));
 }
@@ -69,7 +71,7 @@ async fn a_stolen_session_without_the_password_moves_nothing_and_cannot_guess() 
     // One budget for everything that asks for the password.
     let deletion = delete(&server, &ada, PASSWORD).await;
     assert!(matches!(deletion, Err(ProofRefusal::TooMany { .. })), "{deletion:?}");
-    assert!(server.mailbox.messages().iter().all(|(_, message)| message.to != NEW), "a mail was sent");
+    assert!(server.delivered().await.iter().all(|message| message.to != NEW), "a mail was sent");
 }
 
 #[tokio::test]
@@ -81,7 +83,7 @@ async fn whether_an_address_is_taken_shows_to_its_reader_alone() {
         change(&server, &ada, NEW, PASSWORD).await
     );
     assert_eq!(change(&server, &ada, "bob@example.com", PASSWORD).await, Ok(()));
-    let code = server.mailed_code_to("bob@example.com");
+    let code = server.mailed_code_to("bob@example.com").await;
     assert_eq!(confirm(&server, &code).await, Err(ConfirmEmailRefusal::EmailTaken));
 }
 
@@ -89,16 +91,16 @@ async fn whether_an_address_is_taken_shows_to_its_reader_alone() {
 async fn a_new_password_and_the_end_of_all_sessions_void_the_code() {
     let (server, mut anon, mut ada, _) = cast().await;
     assert_eq!(change(&server, &ada, NEW, PASSWORD).await, Ok(()));
-    let code = server.mailed_code_to(NEW);
+    let code = server.mailed_code_to(NEW).await;
     let other = "another horse battery";
     let body = json!({"current_password": PASSWORD, "new_password": other});
     assert_eq!(ada.post("/auth/password", body).await.status, 200);
     assert_eq!(confirm(&server, &code).await, Err(ConfirmEmailRefusal::InvalidLink));
 
     assert_eq!(change(&server, &ada, NEW, other).await, Ok(()));
-    let code = server.mailed_code_to(NEW);
+    let code = server.mailed_code_to(NEW).await;
     anon.post("/auth/password/forgot", json!({"email": "ada@example.com"})).await;
-    let resetting = server.mailed_code().await;
+    let resetting = server.mailed_code_to("ada@example.com").await;
     let body = json!({"token": resetting, "new_password": PASSWORD});
     assert_eq!(anon.post("/auth/password/reset", body).await.status, 200);
     assert_eq!(confirm(&server, &code).await, Err(ConfirmEmailRefusal::InvalidLink));
@@ -109,8 +111,8 @@ async fn moving_voids_a_reset_that_was_mailed_to_the_old_address() {
     let (server, mut anon, ada, _) = cast().await;
     assert_eq!(change(&server, &ada, NEW, PASSWORD).await, Ok(()));
     anon.post("/auth/password/forgot", json!({"email": "ada@example.com"})).await;
-    let resetting = server.mailed_code().await;
-    assert_eq!(confirm(&server, &server.mailed_code_to(NEW)).await, Ok(()));
+    let resetting = server.mailed_code_to("ada@example.com").await;
+    assert_eq!(confirm(&server, &server.mailed_code_to(NEW).await).await, Ok(()));
     let body = json!({"token": resetting, "new_password": "the thief's horse"});
     assert_eq!(anon.post("/auth/password/reset", body).await.verdict(), "400 invalid_link");
 }
@@ -156,9 +158,9 @@ async fn a_deleted_account_is_gone_everywhere_at_once_and_its_address_begins_ane
 async fn a_message_bids_farewell_to_a_deleted_account_and_codes_from_before_are_void() {
     let (server, _, ada, _) = cast().await;
     assert_eq!(change(&server, &ada, NEW, PASSWORD).await, Ok(()));
-    let code = server.mailed_code_to(NEW);
+    let code = server.mailed_code_to(NEW).await;
     assert_eq!(delete(&server, &ada, PASSWORD).await, Ok(()));
-    assert_eq!(server.mailbox.messages()[0].1.to, "ada@example.com");
+    assert_eq!(server.delivered().await[0].to, "ada@example.com");
     assert_eq!(confirm(&server, &code).await, Err(ConfirmEmailRefusal::InvalidLink));
 }
 
@@ -170,9 +172,9 @@ async fn the_link_to_move_leads_to_the_hosted_page_whoever_has_pages_for_the_oth
     let mut ada = server.browser();
     ada.log_in("ada@example.com").await;
     assert_eq!(change(&server, &ada, NEW, PASSWORD).await, Ok(()));
-    let link = format!("{}/auth/pages/change-email#{}", server.url, server.mailed_code_to(NEW));
-    let mail = server.mailbox.messages();
-    assert!(mail.iter().any(|(_, message)| message.text.expose().contains(&link)), "{link}");
+    let link = format!("{}/auth/pages/change-email#{}", server.url, server.mailed_code_to(NEW).await);
+    let mail = server.delivered().await;
+    assert!(mail.iter().any(|message| message.text.expose().contains(&link)), "{link}");
 }
 
 /// The session of a logged-in actor, as a page would find it.

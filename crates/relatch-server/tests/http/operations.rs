@@ -2,6 +2,8 @@
 
 use crate::support::{Server, cast};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use relatch_store::{Channel, Delivery, DeliveryId, OutboxStore};
+use relatch_token::Seconds;
 use serde_json::json;
 
 #[tokio::test]
@@ -9,7 +11,28 @@ async fn alive_and_ready_are_told_apart() {
     let (server, mut anon, ..) = cast().await;
     assert_eq!(anon.get("/healthz").await.body, json!({"status": "ok"}));
     let ready = anon.get("/readyz").await;
-    assert_eq!((ready.status, ready.body), (200, json!({"status": "ready", "store": "ok", "keys": "ok"})));
+    assert_eq!(
+        (ready.status, ready.body),
+        (200, json!({"status": "ready", "store": "ok", "keys": "ok", "mail": "ok"}))
+    );
+    // Mail that waits is told, and makes nobody less ready.
+    let at = server.app.now();
+    let late = Delivery {
+        id: DeliveryId([1; 16]),
+        channel: Channel::Mail,
+        user_id: None,
+        payload: Vec::new(),
+        created_at: at,
+        due_at: at + Seconds(86_400),
+        attempts: 0,
+    };
+    server.store.enqueue(vec![late]).await.unwrap();
+    server.advance(599);
+    assert_eq!(anon.get("/readyz").await.body["mail"], "ok");
+    server.advance(1);
+    let ready = anon.get("/readyz").await;
+    let waiting = "1 waiting, the oldest for 10 minutes";
+    assert_eq!((ready.status, &ready.body["mail"]), (200, &json!(waiting)));
     server.store.set_available(false);
     assert_eq!(anon.get("/healthz").await.status, 200);
     let not = anon.get("/readyz").await;

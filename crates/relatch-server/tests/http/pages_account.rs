@@ -144,7 +144,7 @@ async fn an_address_is_changed_by_pages_alone() {
     assert_eq!(ask(&mut ada, "nowhere", PASSWORD).await.status, 422);
     let reply = ask(&mut ada, "ada@elsewhere.example", PASSWORD).await;
     assert_eq!(reply.header("location"), "/auth/pages/message?of=email");
-    let code = server.mailed_code_to("ada@elsewhere.example");
+    let code = server.mailed_code_to("ada@elsewhere.example").await;
     assert!(
         ada.page("account").await.raw.contains("<bdi>ada@example.com</bdi>"),
         "not before it is confirmed"
@@ -161,7 +161,7 @@ async fn an_address_that_was_taken_meanwhile_is_409() {
     let (server, mut anon, mut ada, _) = cast().await;
     let fields = [("new_email", "bob@example.com"), ("current_password", PASSWORD)];
     ada.fill("email", &fields).await;
-    let code = server.mailed_code_to("bob@example.com");
+    let code = server.mailed_code_to("bob@example.com").await;
     server.make("bob@example.com").await;
     let reply = anon.fill("change-email", &[("token", &code)]).await;
     assert_eq!(reply.status, 409);

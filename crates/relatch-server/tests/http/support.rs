@@ -4,6 +4,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use metrics_exporter_prometheus::PrometheusHandle;
 use relatch_server::api_keys::ApiScope;
 use relatch_server::app::App;
+use relatch_server::background::{self, Deliveries};
 use relatch_server::cli::OpenedStore;
 use relatch_server::config::{ClientConfig, Config, SecretText};
 use relatch_server::environment::{Clock, OsEntropy, ShiftedClock};
@@ -12,7 +13,7 @@ use relatch_server::mail::{DevMailbox, Message};
 use relatch_server::serve::{Bounds, serve};
 use relatch_server::sessions::Surroundings;
 use relatch_store::memory::MemoryStore;
-use relatch_store::{Maintenance, StoreError};
+use relatch_store::{ChannelKind, Maintenance, OutboxStore, StoreError};
 use relatch_token::Timestamp;
 use reqwest::header::{HeaderMap, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -73,6 +74,7 @@ pub struct Server {
     pub mailbox: Arc<DevMailbox>,
     pub app: App,
     clock: Arc<HandClock>,
+    _deliveries: Deliveries,
     _stop: oneshot::Sender<()>,
 }
 
@@ -115,7 +117,8 @@ impl Server {
             let _ = stopped.await;
         }));
         let url = format!("http://localhost:{}", bound.port());
-        Self { url, store, mailbox, app, clock, _stop: stop }
+        let deliveries = background::deliver(&app);
+        Self { url, store, mailbox, app, clock, _deliveries: deliveries, _stop: stop }
     }
 
     /// With OAuth clients: `web`, confidential, and `app`, public.
@@ -194,14 +197,31 @@ impl Server {
         panic!("{} of {count} messages came", self.mailbox.messages().len());
     }
 
-    /// The code in the newest mail to that address.
-    pub fn mailed_code_to(&self, to: &str) -> String {
-        let codes = self.mailbox.messages().into_iter().filter_map(|(_, message)| {
-            let text = message.text.expose();
-            let at = text.find("rll_").filter(|_| message.to == to)?;
-            Some(text[at..].split_whitespace().next()?.to_owned())
-        });
-        codes.into_iter().next().unwrap_or_else(|| panic!("no code came to {to}"))
+    /// The messages once everything that was queued has left, the newest first.
+    pub async fn delivered(&self) -> Vec<Message> {
+        for _ in 0..500 {
+            if self.store.waiting(ChannelKind::Mail).await.unwrap().count == 0 {
+                return self.mailbox.messages().into_iter().map(|(_, message)| message).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the outbox was not emptied");
+    }
+
+    /// The code in the newest mail to that address, once it is there.
+    pub async fn mailed_code_to(&self, to: &str) -> String {
+        for _ in 0..200 {
+            let mut codes = self.delivered().await.into_iter().filter_map(|message| {
+                let text = message.text.expose();
+                let at = text.find("rll_").filter(|_| message.to == to)?;
+                Some(text[at..].split_whitespace().next()?.to_owned())
+            });
+            if let Some(code) = codes.next() {
+                return code;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no code came to {to}");
     }
 
     /// The code in the newest mail, once it is there.

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64ct::{Base64, Encoding};
 use relatch_server::app::App;
-use relatch_server::background;
+use relatch_server::background::{self, Background};
 use relatch_server::webhooks::Webhooks;
 use relatch_store::{ChannelKind, OutboxStore};
 use serde_json::{Value, json};
@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 /// What came to the receiver: headers and body.
 type Came = (HeaderMap, String);
@@ -54,7 +53,7 @@ impl Receiver {
     }
 
     /// A server that tells this receiver of these events.
-    async fn told_by_a_server(&self, events: &[&str]) -> (Server, JoinSet<()>) {
+    async fn told_by_a_server(&self, events: &[&str]) -> (Server, Background) {
         let hook = serde_json::from_value(self.config(events)).unwrap();
         let server = Server::start(|config| config.webhooks = vec![hook]).await;
         // A new receiver begins with the next event.

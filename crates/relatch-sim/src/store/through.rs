@@ -30,6 +30,7 @@ pass_on!(AccountStore {
     upgrade_password(user: UserId, old: &PasswordHash, new: PasswordHash, event: NewEvent) -> ();
     enable_user(user: UserId, event: NewEvent) -> ();
     add_link(link: Link) -> ();
+    post_link(link: Link, event: Option<NewEvent>, deliveries: Vec<Delivery>) -> Enqueue;
     link(hash: LinkHash, purpose: LinkPurpose, now: Timestamp) -> Option<Link>;
     verify_email(hash: LinkHash, event_at: Timestamp) -> Option<UserId>;
     change_email(hash: LinkHash, at: Timestamp, origin: Origin) -> EmailChange;

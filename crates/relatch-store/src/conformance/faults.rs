@@ -128,6 +128,7 @@ async fn every_verb(store: &Arc<dyn Store>, id: SessionId) -> Vec<(&'static str,
         upgrade_password(ada.id, &password(1), password(2), told.clone())
         enable_user(ada.id, told.clone())
         add_link(verifying.clone())
+        post_link(verifying.clone(), None, vec![])
         link(verifying.hash, verifying.purpose, START)
         verify_email(verifying.hash, START)
         change_email(verifying.hash, START, Origin::default())

@@ -61,7 +61,7 @@ pub fn password(n: u64) -> PasswordHash {
 /// The sign-up of a user, with [`password`] `n`.
 pub fn new_user(user: User, n: u64) -> NewUser {
     let event = event(EventKind::SignedUp, user.id, user.created_at);
-    NewUser { user, password: Some(password(n)), event }
+    NewUser { user, password: Some(password(n)), event, welcome: None }
 }
 
 /// Session `n` of a user at their present epoch, begun at [`START`], cookie transport.

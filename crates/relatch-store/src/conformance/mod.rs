@@ -193,6 +193,8 @@ macro_rules! conformance_suite {
                 a_full_channel_takes_no_more_and_nothing_of_that_call
                 what_waits_is_counted_by_kind
                 what_waits_for_a_deleted_user_leaves_with_them
+                a_link_its_message_and_its_event_come_together
+                a_welcome_comes_with_its_user_alone
                 a_new_follower_begins_behind_the_newest_event
                 events_are_read_oldest_first_page_by_page
                 a_mark_moves_with_what_follows_or_not_at_all

@@ -2,12 +2,12 @@
 
 use crate::conformance::sweeps::sweep_rounds;
 use crate::conformance::{
-    Harness, START, after_millis, at_once, delete, delivery, delivery_id, end, event, events_of, log_in,
-    sign_up, user_id,
+    Harness, START, after_millis, at_once, delete, delivery, delivery_id, end, event, events_of, link,
+    log_in, new_user, sign_up, user, user_id,
 };
 use crate::{
-    Channel, ChannelKind, Cursor, Delivery, Enqueue, EventFilter, Follow, Settlement, Step, Store,
-    SweepOrder, UNREAD_KEPT, Waiting,
+    Channel, ChannelKind, CreateUser, Cursor, Delivery, Enqueue, EventFilter, Follow, LinkPurpose, NewUser,
+    Settlement, Step, Store, SweepOrder, UNREAD_KEPT, User, Waiting,
 };
 use relatch_core::EventKind;
 use relatch_token::Timestamp;
@@ -161,6 +161,45 @@ pub(super) async fn what_waits_for_a_deleted_user_leaves_with_them(harness: &dyn
     let step = Step { follower: "notices".into(), from, to: Cursor(from.0 + 1), deliveries };
     assert_eq!(store.follow(step).await, Ok(Follow::Done));
     assert_eq!(take(&*store, 100, 9_000, 10).await, [2, 3, 6, 8]);
+}
+
+pub(super) async fn a_link_its_message_and_its_event_come_together(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let (ada, bob) = (sign_up(&*store, 1).await, sign_up(&*store, 2).await);
+    let (one, other) = (link(&ada, LinkPurpose::ResetPassword, 1), link(&ada, LinkPurpose::ResetPassword, 2));
+    let told = event(EventKind::PasswordResetRequested, ada.id, after_millis(1));
+    let of_ada = |n| Delivery { user_id: Some(ada.id), ..delivery(n) };
+    let posted = store.post_link(one.clone(), Some(told.clone()), vec![of_ada(1), delivery(2)]).await;
+    assert_eq!(posted, Ok(Enqueue::Done));
+    assert_eq!(events_of(&*store).await.last(), Some(&told));
+    assert_eq!(store.post_link(other.clone(), None, vec![of_ada(3)]).await, Ok(Enqueue::Done));
+    let gone = store.link(one.hash, one.purpose, START).await;
+    assert_eq!(gone, Ok(None), "a newer link of the purpose replaces it");
+    assert_eq!(store.link(other.hash, other.purpose, START).await, Ok(Some(other)));
+    assert_eq!(take(&*store, 0, 9_000, 10).await, [1, 2, 3]);
+
+    end(&*store, delete(bob.id, after_millis(2))).await;
+    let events = events_of(&*store).await;
+    let late = link(&bob, LinkPurpose::ResetPassword, 3);
+    let told = event(EventKind::PasswordResetRequested, bob.id, after_millis(3));
+    assert_eq!(store.post_link(late, Some(told), vec![delivery(4)]).await, Ok(Enqueue::Done));
+    assert_eq!((events_of(&*store).await, take(&*store, 0, 9_000, 10).await), (events, vec![]));
+}
+
+pub(super) async fn a_welcome_comes_with_its_user_alone(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let ada = user(1);
+    let proof = link(&ada, LinkPurpose::VerifyEmail, 1);
+    let welcome = Some((proof.clone(), Delivery { user_id: Some(ada.id), ..delivery(1) }));
+    let new = NewUser { welcome, ..new_user(ada.clone(), 1) };
+    assert_eq!(store.create_user(new).await, Ok(CreateUser::Done));
+    assert_eq!(store.link(proof.hash, proof.purpose, START).await, Ok(Some(proof)));
+    let twin = User { id: user_id(2), ..ada };
+    let proof = link(&twin, LinkPurpose::VerifyEmail, 2);
+    let new = NewUser { welcome: Some((proof.clone(), delivery(2))), ..new_user(twin, 2) };
+    assert_eq!(store.create_user(new).await, Ok(CreateUser::EmailTaken));
+    assert_eq!(store.link(proof.hash, proof.purpose, START).await, Ok(None));
+    assert_eq!(take(&*store, 0, 9_000, 10).await, [1]);
 }
 
 pub(super) async fn a_new_follower_begins_behind_the_newest_event(harness: &dyn Harness) {

@@ -3,8 +3,8 @@
 use crate::memory::MemoryStore;
 use crate::memory::tables::{Account, Deleted, Tables};
 use crate::{
-    AccountStore, CreateUser, EmailChange, Link, LinkAddress, LinkHash, LinkPurpose, NewEvent, NewUser,
-    PasswordHash, StoreError, SubjectUpdate, User, UserEmail, UserKey,
+    AccountStore, CreateUser, Delivery, EmailChange, Enqueue, Link, LinkAddress, LinkHash, LinkPurpose,
+    NewEvent, NewUser, PasswordHash, StoreError, SubjectUpdate, User, UserEmail, UserKey,
 };
 use relatch_core::{EventKind, Origin, Revocation, RevokeReason, State};
 use relatch_token::{Timestamp, UserId};
@@ -45,6 +45,15 @@ impl AccountStore for MemoryStore {
 
     async fn add_link(&self, link: Link) -> Result<(), StoreError> {
         self.with(|tables| tables.add_link(link))
+    }
+
+    async fn post_link(
+        &self,
+        link: Link,
+        event: Option<NewEvent>,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Enqueue, StoreError> {
+        self.with(|tables| tables.post_link(link, event, deliveries))
     }
 
     async fn link(
@@ -88,6 +97,9 @@ impl Tables {
         self.users_made.push(user.id);
         self.accounts.insert(user.id, Account::new(user, new.password));
         self.events.push(new.event);
+        if let Some((link, delivery)) = new.welcome {
+            self.post_link(link, None, vec![delivery]);
+        }
         Ok(CreateUser::Done)
     }
 
@@ -124,6 +136,18 @@ impl Tables {
             self.links.retain(|_, old| (old.user_id, old.purpose) != (link.user_id, link.purpose));
             self.links.insert(link.hash.0, link);
         }
+    }
+
+    fn post_link(&mut self, link: Link, event: Option<NewEvent>, deliveries: Vec<Delivery>) -> Enqueue {
+        if !self.accounts.contains_key(&link.user_id) {
+            return Enqueue::Done;
+        }
+        let answer = self.enqueue(deliveries);
+        if answer == Enqueue::Done {
+            self.add_link(link);
+            event.into_iter().for_each(|event| self.record(event));
+        }
+        answer
     }
 
     /// The link where it is of that purpose, unexpired, not from before the last password (but to prove an

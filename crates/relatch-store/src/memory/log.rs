@@ -68,7 +68,7 @@ impl<T> Log<T> {
 }
 
 impl Tables {
-    fn record(&mut self, event: NewEvent) {
+    pub(super) fn record(&mut self, event: NewEvent) {
         if self.accounts.contains_key(&event.user_id) {
             self.events.push(event);
         }

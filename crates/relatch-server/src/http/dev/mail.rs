@@ -43,7 +43,7 @@ struct Mail {
 
 impl Mail {
     fn of((at, message): (Timestamp, Message)) -> Self {
-        let Message { to, subject, text } = message;
+        let Message { to, subject, text, .. } = message;
         Self { at: rfc3339(at), to, subject, text: text.expose().clone() }
     }
 }
@@ -136,6 +136,7 @@ mod tests {
             to: "\"><script>alert(1)</script>@x".into(),
             subject: "<img src=x onerror=alert(1)>".into(),
             text: relatch_token::Secret::new("https://x/\"onmouseover=\"alert(1) <b>".into()),
+            html: None,
         };
         let pieces = pieces(message.text.expose());
         let Mail { at, to, subject, .. } = Mail::of((Timestamp::EPOCH, message));
