@@ -15,6 +15,7 @@ pub(crate) enum Kind {
     ApiKey,
     ClientSecret,
     LinkToken,
+    Seed,
     MasterKey,
     /// The bytes that one of the others decodes to.
     Decoded,
