@@ -235,7 +235,7 @@ export interface paths {
          * @description `type` is one of `signed_up`, `login`, `login_failed`, `session_opened`, `logout`, `logout_all`,
          *     `session_revoked`, `refresh_reuse`, `session_healed`, `session_in_doubt`, `password_changed`,
          *     `password_reset_requested`, `password_reset`, `password_upgraded`, `email_verified`, `user_disabled`,
-         *     `user_enabled`, `email_change_requested`, `email_changed`, `user_deleted`, `refresh_refused`.
+         *     `user_enabled`, `email_change_requested`, `email_changed`, `user_deleted`, `refresh_refused`, `risk_noticed`.
          */
         get: operations["get_auth_events"];
         put?: never;

@@ -55,11 +55,13 @@ pub enum EventKind {
     RecoveryCodeUsed,
     /// Somebody who knew the password gave a wrong code.
     MfaFailed,
+    /// A login or refresh was unusual; the event says which rules fired and what followed.
+    RiskNoticed,
 }
 
 impl EventKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::SignedUp,
         Self::Login,
         Self::LoginFailed,
@@ -86,6 +88,7 @@ impl EventKind {
         Self::RecoveryCodesMade,
         Self::RecoveryCodeUsed,
         Self::MfaFailed,
+        Self::RiskNoticed,
     ];
 
     /// The word for it on the wire.
@@ -117,6 +120,7 @@ impl EventKind {
             Self::RecoveryCodesMade => "recovery_codes_made",
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::MfaFailed => "mfa_failed",
+            Self::RiskNoticed => "risk_noticed",
         }
     }
 

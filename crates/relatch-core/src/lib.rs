@@ -5,20 +5,27 @@
 #![no_std]
 extern crate alloc;
 
+mod binding;
 mod event;
 mod lifetime;
 mod logout;
 mod place;
 mod refresh;
+mod risk;
 mod rule;
 mod session;
 
+pub use binding::{AddressMatch, Binding, Bindings, Differences, Mismatch};
 pub use event::EventKind;
 pub use lifetime::{Lifetime, access_expires_at, refresh_in};
 pub use logout::{LogoutDecision, logout};
 pub use place::{Evidence, HEAL_GENERATIONS_MAX, SIBLING_WINDOWS, Verdict, place};
 pub use refresh::{
     Child, Policy, Presentation, RefreshDecision, Refusal, ReuseScope, Windows, check_binding, refresh,
+};
+pub use risk::{
+    Action, Assessment, Moment, RiskNote, Signal, Signals, Thresholds, Weights, assess, is_same_network,
+    network_of,
 };
 pub use rule::Rule;
 pub use session::{

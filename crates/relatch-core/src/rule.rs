@@ -21,11 +21,17 @@ pub enum Rule {
     TooOld,
     /// Too many refreshes of one session in too short a time.
     TooMany,
+    /// Browser or system are not those of the login, and the binding refuses that.
+    WrongUserAgent,
+    /// The address is not that of the login, and the binding refuses that.
+    WrongAddress,
+    /// The rules of risk refused it.
+    Risk,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Reuse(Evidence::ExchangedBefore),
         Self::Reuse(Evidence::PreviousHead),
         Self::Reuse(Evidence::OtherBranch),
@@ -38,6 +44,9 @@ impl Rule {
         Self::Idle,
         Self::TooOld,
         Self::TooMany,
+        Self::WrongUserAgent,
+        Self::WrongAddress,
+        Self::Risk,
     ];
 
     /// The word for it: `rule` of a problem, and the reason of the event that a refusal leaves.
@@ -51,6 +60,9 @@ impl Rule {
             Self::Idle => "idle",
             Self::TooOld => "too_old",
             Self::TooMany => "too_many_refreshes",
+            Self::WrongUserAgent => "wrong_user_agent",
+            Self::WrongAddress => "wrong_address",
+            Self::Risk => "risk",
         }
     }
 
@@ -84,6 +96,9 @@ impl Rule {
             Self::Idle => "nobody had come back within the idle time",
             Self::TooOld => "the session had reached the greatest age that it may have",
             Self::TooMany => "the session was refreshed too often in too short a time",
+            Self::WrongUserAgent => "browser or system are not those that the session began with",
+            Self::WrongAddress => "the network address is not the one that the session began from",
+            Self::Risk => "the refresh was too unlike the session's login",
         }
     }
 }

@@ -176,11 +176,13 @@ pub enum RevokeReason {
     Replaced,
     /// The account was deleted.
     UserDeleted,
+    /// It was used so unusually that the rules of risk ended it.
+    Risk,
 }
 
 impl RevokeReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Logout,
         Self::LogoutAll,
         Self::EndedByUser,
@@ -192,6 +194,7 @@ impl RevokeReason {
         Self::RevokedByClient,
         Self::Replaced,
         Self::UserDeleted,
+        Self::Risk,
     ];
 
     /// The word for it on the wire and in the audit.
@@ -208,6 +211,7 @@ impl RevokeReason {
             Self::RevokedByClient => "revoked_by_client",
             Self::Replaced => "replaced",
             Self::UserDeleted => "user_deleted",
+            Self::Risk => "risk",
         }
     }
 

@@ -13,7 +13,7 @@ use crate::limits::{Limiter, LoginLimits, MailLimits, Quota, RefreshLimits, Refu
 use crate::mail::{self, DevMailbox, Mailer, NoMail, PickupFolder, Smtp, SmtpSettings};
 use crate::outbox::Outbox;
 use crate::password::{PasswordCost, PasswordRules, Passwords};
-use crate::sessions::{LifetimePolicy, Sessions, SessionsParts, Surroundings};
+use crate::sessions::{LifetimePolicy, RiskWatch, Sessions, SessionsParts, Surroundings};
 use crate::tokens::{AccessPolicy, AccessTokens, ClientTokens, StoredKeys};
 use crate::webhooks::Webhooks;
 use anyhow::Context;
@@ -78,6 +78,8 @@ impl App {
         let signer = Arc::new(StoredKeys { keys: keys.clone(), store: Arc::clone(&store) });
         let outbox = Outbox::new(Arc::clone(&store), Arc::clone(&ring), surroundings.clone());
         let mailer = mailer(&config, mailbox)?;
+        let tracked_max = config.limits.tracked_max;
+        let risk = Arc::new(RiskWatch::new(&config.risk, &config.binding, tracked_max, &*entropy));
         let sessions = Sessions::new(SessionsParts {
             store: Arc::clone(&store),
             ring,
@@ -90,6 +92,7 @@ impl App {
                 &*entropy,
             )),
             refusal_notes: Some(Arc::new(RefusalNotes::new(config.limits.tracked_max, &*entropy))),
+            risk: Some(Arc::clone(&risk)),
             surroundings: surroundings.clone(),
         });
         let passwords = Passwords::start(
@@ -106,6 +109,7 @@ impl App {
             code_limits: LoginLimits::for_codes(&config.limits, &*entropy),
             confirm_limits: Limiter::new("confirm_factor", FIRST_CODES, config.limits.tracked_max, &*entropy),
             vault,
+            risk,
             mail_limits: MailLimits::new(&config.limits, &*entropy),
             outbox: outbox.clone(),
             can_mail: mailer.is_there(),

@@ -10,7 +10,8 @@ pub(crate) fn of(origin: &Origin) -> Option<String> {
     given.map(str::to_owned).or_else(|| of_user_agent(origin.user_agent.as_deref()?))
 }
 
-fn of_user_agent(text: &str) -> Option<String> {
+/// Browser and system, without versions.
+pub(crate) fn of_user_agent(text: &str) -> Option<String> {
     let system = first(SYSTEMS, text);
     let browser = if text.starts_with("Mozilla/") { first(BROWSERS, text) } else { program(text) };
     match (browser, system) {

@@ -153,6 +153,8 @@ impl Shell {
             limits: Arc::clone(&self.limits),
             // A refusal writes nothing to its session, which is what is judged here; the note of it is an event.
             refusal_notes: None,
+            // A simulated device has neither an address nor a browser.
+            risk: None,
             surroundings: self.surroundings.clone(),
         })
     }
@@ -354,9 +356,11 @@ fn served(tokens: relatch_server::sessions::Tokens) -> Answer {
 
 fn why(refusal: RefreshRefusal) -> Why {
     match refusal {
-        RefreshRefusal::Invalid | RefreshRefusal::WrongDoor(_) | RefreshRefusal::TooMany { .. } => {
-            Why::Invalid
-        }
+        RefreshRefusal::Invalid
+        | RefreshRefusal::WrongDoor(_)
+        | RefreshRefusal::WrongPlace(_)
+        | RefreshRefusal::TooRisky
+        | RefreshRefusal::TooMany { .. } => Why::Invalid,
         RefreshRefusal::WrongDevice => Why::WrongDevice,
         RefreshRefusal::Expired(_) => Why::Expired,
         RefreshRefusal::Revoked(_) => Why::Revoked,

@@ -6,7 +6,7 @@ use super::{Accounts, TypedPassword, Visitor};
 use crate::email::EmailAddress;
 use crate::environment::EntropyExt;
 use crate::sessions::{Doubt, Tokens};
-use relatch_core::EventKind;
+use relatch_core::{Action, EventKind};
 use relatch_store::{PasswordHash, User, UserKey};
 use relatch_token::{DeviceHash, Seconds, UserId};
 use std::net::IpAddr;
@@ -77,21 +77,41 @@ impl Accounts {
                 self.remember_failure(user_id, &login.visitor);
                 return Ok(Err(LoginRefusal::InvalidCredentials));
             };
-            attempt.succeeded();
             if self.parts.policy.verify_email_first && !is_verified(&user) {
+                attempt.succeeded();
                 return Ok(Err(LoginRefusal::EmailNotVerified));
             }
+            let weighed = match self.weigh_login(&user, &login.visitor, known_device.is_some()).await {
+                Ok(weighed) => weighed,
+                Err(doubt) => {
+                    attempt.undecided();
+                    return Err(doubt);
+                }
+            };
+            // The try counts as a failure then, or its answer's time could be measured until it tells that the
+            // password was right.
+            if weighed.action >= Action::StepUp {
+                self.refuse_login(user, &login.visitor, &weighed).await?;
+                return Ok(Err(LoginRefusal::InvalidCredentials));
+            }
+            attempt.succeeded();
             if let (Some(better), Some(old)) = (verdict.upgrade, stored) {
                 let event = self.event(EventKind::PasswordUpgraded, user.id, &login.visitor.origin, None);
                 let better = PasswordHash::new(better.expose().to_owned());
                 self.parts.store.upgrade_password(user.id, &old, better, event).await?;
             }
             if let Some(challenge) = self.challenge(&user, &login.visitor).await? {
+                if let Some(note) = &weighed.note {
+                    self.note_challenged(&user, &login.visitor, note);
+                }
                 return Ok(Ok(LoggedIn::Challenged(challenge)));
             }
             // A conflict: the password was changed while this one was being checked. Check again.
             let opened = self.open_session(user, &login.visitor, EventKind::Login, amr(false)).await?;
             if let Some(tokens) = opened {
+                if let Some(note) = &weighed.note {
+                    self.note_login(&tokens.user, tokens.session.id, &login.visitor, note).await;
+                }
                 return Ok(Ok(LoggedIn::Opened(Box::new(tokens))));
             }
         }

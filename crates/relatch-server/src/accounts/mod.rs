@@ -11,6 +11,7 @@ mod log_in;
 mod operate;
 mod password;
 mod proof;
+mod risk;
 mod second_factor;
 mod sign_up;
 
@@ -33,7 +34,7 @@ use crate::outbox::Outbox;
 use crate::password::{
     NewPassword, OwnWords, PasswordRefusal, PasswordRules, PasswordVerdict, Passwords, StoredHash,
 };
-use crate::sessions::{Doubt, Opening, Sessions, Surroundings, Tokens};
+use crate::sessions::{Doubt, Opening, RiskWatch, Sessions, Surroundings, Tokens};
 use relatch_core::{EventKind, Origin, Transport};
 use relatch_store::{Channel, Delivery, NewEvent, PasswordHash, Store, User};
 use relatch_token::{DeviceHash, Secret, Timestamp, UserId};
@@ -100,6 +101,8 @@ pub struct AccountsParts {
     pub confirm_limits: Limiter,
     /// How seeds are kept.
     pub vault: SeedVault,
+    /// What is unusual about a login, and what follows.
+    pub risk: Arc<RiskWatch>,
     /// How often an account may be written to.
     pub mail_limits: MailLimits,
     /// Where messages wait to leave.

@@ -2,7 +2,7 @@
 
 use super::known::{Key, Shape};
 use super::load::{LoadedConfig, find, show};
-use super::{Config, SmtpSecurity, StoreUrl};
+use super::{Config, OnMismatch, RiskMode, SmtpSecurity, StoreUrl};
 use relatch_token::REGISTERED_CLAIMS;
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ pub(super) fn check(loaded: &LoadedConfig, keys: &[Key]) -> Vec<String> {
     checker.server();
     checker.keys();
     checker.sessions();
+    checker.risk();
     checker.accounts();
     checker.mail();
     checker.claims("tokens.claims", loaded.config.tokens.claims.keys());
@@ -152,6 +153,34 @@ impl Checker<'_> {
         let valid =
             self.loaded.config.tokens.first_party_client_id.parse::<relatch_token::ClientId>().is_ok();
         self.require(valid, || format!("{first_party} must be 1 to 64 letters, digits and -_.:/"));
+    }
+
+    /// What needs the person to prove again who they are, which can't be asked of them as yet.
+    fn risk(&mut self) {
+        let Config { risk, binding, .. } = &self.loaded.config;
+        let is_on = risk.mode == RiskMode::On;
+        for (key, threshold) in
+            [("risk.login.step_up", risk.login.step_up), ("risk.refresh.step_up", risk.refresh.step_up)]
+        {
+            let named = self.named(key);
+            self.require(!is_on || threshold == 0, || {
+                format!(
+                    "{named} must be 0 with `risk.mode = \"on\"`: this version can't ask for another proof at this point; \
+                     use `notify` or `refuse`, or only record it with `risk.mode = \"dry_run\"`"
+                )
+            });
+        }
+        for (key, set) in [
+            ("binding.cookie.user_agent_family", binding.cookie.user_agent_family),
+            ("binding.cookie.address", binding.cookie.address),
+            ("binding.body.user_agent_family", binding.body.user_agent_family),
+            ("binding.body.address", binding.body.address),
+        ] {
+            let named = self.named(key);
+            self.require(set != OnMismatch::StepUp, || {
+                format!("{named} is not possible as yet; use `signal` or `refuse`")
+            });
+        }
     }
 
     fn accounts(&mut self) {
@@ -354,6 +383,17 @@ mod tests {
         assert!(mistakes(&[publish, hourly]).is_empty());
         assert_refused(&[publish, ("keys.signing.rotate_every_seconds", "3599")], "due before");
         assert!(mistakes(&[("keys.signing.rotate_every_seconds", "0")]).is_empty());
+    }
+
+    #[test]
+    fn a_second_proof_can_only_be_recorded_as_yet() {
+        let step_up = ("risk.refresh.step_up", "80");
+        assert!(mistakes(&[step_up]).is_empty(), "a dry run only records");
+        assert_refused(&[step_up, ("risk.mode", "on")], "must be 0 with `risk.mode");
+        assert!(mistakes(&[("risk.mode", "on"), ("risk.refresh.refuse", "80")]).is_empty());
+        assert_refused(&[("binding.body.address", "step_up")], "use `signal` or `refuse`");
+        assert!(mistakes(&[("binding.body.address", "refuse")]).is_empty());
+        assert_refused(&[("binding.body.address", "gate")], "one of `off`, `signal`, `step_up`, `refuse`");
     }
 
     #[test]

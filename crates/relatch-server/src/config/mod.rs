@@ -25,6 +25,8 @@ mod mail;
 mod master_key;
 mod pages;
 mod reference;
+mod risk;
+mod risk_page;
 mod secret_text;
 mod server;
 mod sessions;
@@ -43,6 +45,11 @@ pub use load::{Explained, Inputs, LoadedConfig};
 pub use mail::{MailConfig, SmtpConfig, SmtpSecurity};
 pub use pages::{Accent, PagesConfig};
 pub use reference::reference;
+pub use risk::{
+    AddressMatchName, BindingConfig, LoginThresholds, OnMismatch, RefreshThresholds, RiskConfig, RiskMode,
+    TransportBinding, WeightsConfig,
+};
+pub use risk_page::risk_page;
 pub use secret_text::SecretText;
 pub use server::{HttpLimitsConfig, ServerConfig, TlsConfig};
 pub use sessions::{OnReuse, SessionsConfig, TokensConfig};
@@ -69,6 +76,10 @@ pub struct Config {
     pub tokens: TokensConfig,
     /// How long sessions live, and what happens when a copied refresh token shows up.
     pub sessions: SessionsConfig,
+    /// What sessions are bound to beside the device cookie.
+    pub binding: BindingConfig,
+    /// What is unusual about a login or a refresh, and what follows.
+    pub risk: RiskConfig,
     /// How passwords are checked and kept.
     pub passwords: PasswordsConfig,
     /// Who may make an account.

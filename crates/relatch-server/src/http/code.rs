@@ -54,7 +54,8 @@ codes! {
         "Two parties held copies of one refresh token, so the session was ended. Tell the user, and log in again. \
          If it happens without a theft, let tabs and processes share the newest token and the Idempotency-Key.";
     DEVICE_MISMATCH = UNAUTHORIZED "device_mismatch": "The refresh token belongs to another device",
-        "It works only beside the device cookie that it was issued with. Send both cookies, or log in again.";
+        "It works only beside the device cookie that it was issued with, and where the operator binds sessions more \
+         tightly, from the browser or address of the login. Send both cookies, or log in again.";
     INVALID_CREDENTIALS = UNAUTHORIZED "invalid_credentials": "Address or password is wrong",
         "Try again, or reset the password. Whether the address has an account is never told.";
     MFA_REQUIRED = UNAUTHORIZED "mfa_required": "A second factor is required",

@@ -25,7 +25,7 @@ pub struct EventsAnswer {
 /// `type` is one of `signed_up`, `login`, `login_failed`, `session_opened`, `logout`, `logout_all`,
 /// `session_revoked`, `refresh_reuse`, `session_healed`, `session_in_doubt`, `password_changed`,
 /// `password_reset_requested`, `password_reset`, `password_upgraded`, `email_verified`, `user_disabled`,
-/// `user_enabled`, `email_change_requested`, `email_changed`, `user_deleted`, `refresh_refused`.
+/// `user_enabled`, `email_change_requested`, `email_changed`, `user_deleted`, `refresh_refused`, `risk_noticed`.
 #[utoipa::path(
     get, path = "/auth/events", tag = "Sessions", security(("access_token" = [])),
     params(

@@ -110,7 +110,9 @@ pub(super) fn parse(site: &Site, text: &Secret<String>) -> Option<SealedToken> {
 fn refused(refusal: RefreshRefusal, session_id: SessionId) -> Problem {
     let code: &'static Code = match refusal {
         RefreshRefusal::Invalid | RefreshRefusal::WrongDoor(_) => &code::INVALID_TOKEN,
-        RefreshRefusal::WrongDevice => &code::DEVICE_MISMATCH,
+        RefreshRefusal::WrongDevice | RefreshRefusal::WrongPlace(_) | RefreshRefusal::TooRisky => {
+            &code::DEVICE_MISMATCH
+        }
         RefreshRefusal::Expired(_) => &code::SESSION_EXPIRED,
         RefreshRefusal::Revoked(_) => &code::SESSION_REVOKED,
         RefreshRefusal::Reused(_) => &code::TOKEN_REUSED,

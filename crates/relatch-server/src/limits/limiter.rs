@@ -83,7 +83,7 @@ impl Limiter {
     }
 
     /// The same for who may come again at once: a refusal is counted when it is answered.
-    pub(super) fn take_quietly(&self, key: &(impl Hash + ?Sized), now: Timestamp) -> Result<(), Limited> {
+    pub(crate) fn take_quietly(&self, key: &(impl Hash + ?Sized), now: Timestamp) -> Result<(), Limited> {
         let (now, span) = (millis(now), self.quota.span_millis());
         let place = self.place(key);
         let mut shard = self.lock(&place);
@@ -106,6 +106,17 @@ impl Limiter {
     /// Gives back one try that was taken.
     pub fn give_back(&self, key: &(impl Hash + ?Sized)) {
         self.amend(key, |slot| slot.whole_at = slot.whole_at.saturating_sub(self.quota.interval_millis));
+    }
+
+    /// How many tries of this key's budget are spent now.
+    pub fn used(&self, key: &(impl Hash + ?Sized), now: Timestamp) -> u32 {
+        let place = self.place(key);
+        // By looking alone no part of the table is made.
+        let slots = self.lock(&place).get(place.set).copied().unwrap_or_default();
+        let own = slots.iter().find(|slot| slot.tag == place.tag);
+        let whole_at = own.map_or(0, |slot| slot.whole_at);
+        let left = whole_at.saturating_sub(millis(now)).min(self.quota.span_millis());
+        left.div_ceil(self.quota.interval_millis).try_into().unwrap_or(u32::MAX)
     }
 
     /// Makes the budget of this key whole.
@@ -182,6 +193,20 @@ mod tests {
 
     fn limited(seconds: u32) -> Result<(), Limited> {
         Err(Limited { retry_after: Seconds(seconds) })
+    }
+
+    #[test]
+    fn what_is_spent_can_be_asked_without_spending_it() {
+        let limiter = limiter(10, 300, 1000);
+        assert_eq!(limiter.used("ada", START), 0);
+        for spent in 1..=10 {
+            assert_eq!(limiter.take("ada", START), Ok(()));
+            assert_eq!((limiter.used("ada", START), limiter.used("eve", START)), (spent, 0));
+        }
+        assert_eq!(
+            [29_999, 30_000, 299_999, 300_000].map(|at| limiter.used("ada", after(at))),
+            [10, 9, 1, 0]
+        );
     }
 
     #[test]

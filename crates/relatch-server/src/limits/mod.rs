@@ -7,17 +7,21 @@
 //! | [`RefreshLimits`] | session, never address | refresh answers 429 |
 //! | [`RefusalNotes`] | session and rule | a refused refresh leaves no event |
 //!
+//! [`LastNetworks`] limits nothing: it is what the rules of risk remember of each session, in a table of the same kind.
+//!
 //! Counts live in this process: they begin anew with it, and every node counts for itself.
 
 mod limiter;
 mod login;
 mod mail;
 mod network;
+mod networks;
 mod notes;
 mod refresh;
 
 pub use limiter::{Limited, Limiter, Quota};
 pub use login::LoginLimits;
 pub use mail::MailLimits;
+pub use networks::LastNetworks;
 pub use notes::RefusalNotes;
 pub use refresh::RefreshLimits;

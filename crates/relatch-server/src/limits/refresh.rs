@@ -11,18 +11,27 @@ const WINDOW: Seconds = Seconds(30);
 /// sends at nine in the morning is a thousand honest refreshes.
 ///
 /// Ask only after the token has proved genuine, or anybody could spend the budget of a session.
-pub struct RefreshLimits(Limiter);
+pub struct RefreshLimits {
+    limiter: Limiter,
+    per_session_max: u32,
+}
 
 impl RefreshLimits {
     /// At least `per_session_max` refreshes of a session in any 30 seconds, for at most `sessions_max`
     /// sessions at a time.
     pub fn new(per_session_max: u32, sessions_max: usize, entropy: &dyn Entropy) -> Self {
-        Self(Limiter::new("refresh", Quota::new(per_session_max, WINDOW), sessions_max, entropy))
+        let limiter = Limiter::new("refresh", Quota::new(per_session_max, WINDOW), sessions_max, entropy);
+        Self { limiter, per_session_max }
     }
 
     /// Counts a refresh of this session.
     pub fn check(&self, session: SessionId, now: Timestamp) -> Result<(), Limited> {
-        self.0.take(&session, now)
+        self.limiter.take(&session, now)
+    }
+
+    /// Whether more than half of this session's budget is spent: no client that waits for `refresh_in` does that.
+    pub fn is_fast(&self, session: SessionId, now: Timestamp) -> bool {
+        self.limiter.used(&session, now) > self.per_session_max / 2
     }
 }
 
@@ -36,9 +45,11 @@ mod tests {
         let limits = RefreshLimits::new(100, 1000, &OsEntropy::open().unwrap());
         let [busy, other] = [1, 2].map(|byte| SessionId::from_bytes([byte; 16]));
         let now = Timestamp::from_seconds(1_800_000_000);
-        for _ in 0..100 {
+        for turn in 1..=100 {
             assert_eq!(limits.check(busy, now), Ok(()));
+            assert_eq!(limits.is_fast(busy, now), turn > 50, "{turn}");
         }
+        assert!(!limits.is_fast(other, now));
         assert_eq!(limits.check(busy, now), Err(Limited { retry_after: Seconds(1) }));
         assert_eq!(limits.check(other, now), Ok(()));
         for _ in 0..100 {

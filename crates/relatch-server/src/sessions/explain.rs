@@ -3,7 +3,9 @@
 use super::{Doubt, Sessions};
 use crate::device_name;
 use crate::wire_time::rfc3339;
-use relatch_core::{Ended, EventKind, Origin, RevokeReason, Rule, Session, Standing, State};
+use relatch_core::{
+    Action, Assessment, Ended, EventKind, Origin, RevokeReason, RiskNote, Rule, Session, Standing, State,
+};
 use relatch_store::{Cursor, EventFilter, Loaded, NewEvent};
 use relatch_token::{SessionId, Timestamp, UserId};
 
@@ -139,10 +141,25 @@ fn line_of(event: &NewEvent, loaded: Option<&Loaded>) -> Line {
         EventKind::PasswordChanged => format!("The password was changed{place}."),
         EventKind::Logout => format!("The person logged out{place}."),
         EventKind::LogoutAll => format!("The person logged out everywhere{place}."),
-        EventKind::SessionRevoked => match why.and_then(reason_of_word) {
-            Some(reason) => format!("The session was ended{place}: {}.", reason_in_words(reason)),
-            None => format!("The session was ended {by}{place}."),
+        EventKind::SessionRevoked => match (why.and_then(reason_of_word), why.and_then(RiskNote::parse)) {
+            (Some(reason), _) => format!("The session was ended{place}: {}.", reason_in_words(reason)),
+            (None, Some(note)) => {
+                advice = Some(RISK_ADVICE.to_owned());
+                format!(
+                    "The rules of risk ended the session at a refresh{place}, score {}: {}.",
+                    note.assessment.score,
+                    note.says()
+                )
+            }
+            (None, None) => format!("The session was ended {by}{place}."),
         },
+        EventKind::RiskNoticed => {
+            advice = Some(RISK_ADVICE.to_owned());
+            why.and_then(RiskNote::parse).map_or_else(
+                || format!("Something unusual was noticed{place}."),
+                |note| risk_in_words(&note, &place),
+            )
+        }
         EventKind::RefreshReuse => {
             advice = Some(theft_advice(event.user_id));
             let clause = rule.map_or("a superseded token was presented", Rule::says);
@@ -179,6 +196,17 @@ fn line_of(event: &NewEvent, loaded: Option<&Loaded>) -> Line {
     Line { at: event.at, kind: event.kind.as_str(), origin: event.origin.clone(), says, advice }
 }
 
+fn risk_in_words(note: &RiskNote, place: &str) -> String {
+    let Assessment { score, action, .. } = note.assessment;
+    let followed = match (note.is_dry_run, action) {
+        (true, _) => format!("The dry run would have said `{}`; nothing was done.", action.as_str()),
+        (false, Action::Refuse) => "It was refused.".to_owned(),
+        (false, Action::Revoke) => "It was refused, and all sessions of the user were ended.".to_owned(),
+        (false, _) => "It was served.".to_owned(),
+    };
+    format!("A {}{place} was unusual, score {score}: {}. {followed}", note.moment.as_str(), note.says())
+}
+
 /// ` from 192.0.2.7 by Firefox, Linux`; nothing where nothing is known.
 fn place_of(origin: &Origin) -> String {
     let ip = origin.ip.map(|ip| format!(" from {ip}")).unwrap_or_default();
@@ -210,6 +238,7 @@ pub(crate) const fn reason_in_words(reason: RevokeReason) -> &'static str {
         RevokeReason::RevokedByClient => "an OAuth client revoked its token",
         RevokeReason::Replaced => "the person logged in again in the same browser",
         RevokeReason::UserDeleted => "the account was deleted",
+        RevokeReason::Risk => "it was used so unusually that the rules of risk ended it",
     }
 }
 
@@ -246,10 +275,17 @@ const fn advice_of(rule: Rule) -> Option<&'static str> {
         Rule::TooMany => Some(
             "A client refreshes at every request: let it wait for `refresh_in`, and share one refresh among its parts.",
         ),
+        Rule::WrongUserAgent | Rule::WrongAddress => Some(
+            "`[binding]` refuses this. Where it meets the person themselves, set it to `signal`; where the place is \
+             foreign, end the session.",
+        ),
+        Rule::Risk => Some(RISK_ADVICE),
         Rule::Reuse(_) => None,
     }
 }
 
+const RISK_ADVICE: &str = "Compare the place with those above. Where it is foreign, end the session and have the \
+    password changed; where it is the person's own, nothing. `[risk]` sets what counts, and what follows.";
 const IDLE_ADVICE: &str = "Nothing; `sessions.idle_seconds` sets how long people may stay away.";
 const TOO_OLD_ADVICE: &str = "Nothing; `sessions.absolute_seconds` sets how long a login lasts.";
 const HEALED_ADVICE: &str =

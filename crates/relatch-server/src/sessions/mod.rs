@@ -11,6 +11,7 @@ mod inspect;
 mod open;
 mod peek;
 mod refresh;
+mod risk;
 mod strength;
 
 pub use bearer::{Bearer, BearerProblem};
@@ -21,6 +22,8 @@ pub use inspect::Inspection;
 pub use open::{LifetimePolicy, Opening};
 pub use peek::Peek;
 pub use refresh::{RefreshRefusal, RefreshRequest};
+pub(crate) use risk::{REUSE_RECENT, is_another_family};
+pub use risk::{RiskWatch, Weighed, Weighing};
 
 use crate::environment::{Clock, Entropy, EntropyExt};
 use crate::limits::{RefreshLimits, RefusalNotes};
@@ -122,6 +125,7 @@ pub struct Sessions {
     lifetimes: LifetimePolicy,
     limits: Arc<RefreshLimits>,
     refusal_notes: Option<Arc<RefusalNotes>>,
+    risk: Option<Arc<RiskWatch>>,
     surroundings: Surroundings,
 }
 
@@ -141,6 +145,8 @@ pub struct SessionsParts {
     pub limits: Arc<RefreshLimits>,
     /// How many refusals of one session are written into its history; without it, none is.
     pub refusal_notes: Option<Arc<RefusalNotes>>,
+    /// What is unusual about a refresh, and what follows; without it, nothing is weighed.
+    pub risk: Option<Arc<RiskWatch>>,
     /// Time and randomness.
     pub surroundings: Surroundings,
 }
@@ -148,9 +154,18 @@ pub struct SessionsParts {
 impl Sessions {
     /// The room, furnished.
     pub fn new(parts: SessionsParts) -> Self {
-        let SessionsParts { store, ring, access, policy, lifetimes, limits, refusal_notes, surroundings } =
-            parts;
-        Self { store, ring, access, policy, lifetimes, limits, refusal_notes, surroundings }
+        let SessionsParts {
+            store,
+            ring,
+            access,
+            policy,
+            lifetimes,
+            limits,
+            refusal_notes,
+            risk,
+            surroundings,
+        } = parts;
+        Self { store, ring, access, policy, lifetimes, limits, refusal_notes, risk, surroundings }
     }
 
     /// The keys that seal refresh tokens: whoever reads a presented token needs them.

@@ -31,6 +31,7 @@ mod pages_enter;
 mod pages_factors;
 mod password;
 mod refresh;
+mod risk;
 mod sessions;
 mod signup;
 mod webhooks;

@@ -131,8 +131,10 @@ fn refused(refusal: RefreshRefusal) -> OauthError {
         RefreshRefusal::Expired(_) => "the session has expired; log in again",
         RefreshRefusal::Revoked(_) => "the session was ended; log in again",
         RefreshRefusal::Reused(_) => "a superseded refresh token was used, so the session was ended",
-        RefreshRefusal::Invalid | RefreshRefusal::WrongDoor(_) | RefreshRefusal::WrongDevice => {
-            "the refresh token is not valid, or not for this client"
-        }
+        RefreshRefusal::Invalid
+        | RefreshRefusal::WrongDoor(_)
+        | RefreshRefusal::WrongDevice
+        | RefreshRefusal::WrongPlace(_)
+        | RefreshRefusal::TooRisky => "the refresh token is not valid, or not for this client",
     })
 }

@@ -10,7 +10,7 @@ use askama::Template;
 use axum::Extension;
 use axum::response::Response;
 use http::StatusCode;
-use relatch_core::{EventKind, Origin, RevokeReason, Rule};
+use relatch_core::{Action, EventKind, Origin, RevokeReason, RiskNote, Rule};
 use relatch_store::{Event, EventFilter, Loaded};
 use relatch_token::SessionId;
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ struct Line {
     device: Option<String>,
     ip: Option<String>,
     why: Option<&'static str>,
-    rule: Option<&'static str>,
+    rules: Vec<&'static str>,
     began: Option<String>,
     is_alarm: bool,
 }
@@ -72,6 +72,9 @@ impl Line {
         let (texts, new) = (visit.texts, &event.event);
         let is_theft = new.kind == EventKind::RefreshReuse;
         let reason = new.reason.as_deref();
+        let risk = reason.and_then(RiskNote::parse);
+        let is_refused =
+            risk.is_some_and(|note| !note.is_dry_run && note.assessment.action >= Action::Refuse);
         let revoked = || RevokeReason::ALL.into_iter().find(|known| Some(known.as_str()) == reason);
         Self {
             what: texts.event(new.kind),
@@ -80,11 +83,20 @@ impl Line {
             ip: new.origin.ip.map(|ip| ip.to_string()),
             why: match new.kind {
                 EventKind::RefreshReuse => Some(texts.history.refresh_reuse_about),
+                EventKind::SessionRevoked if risk.is_some() => Some(texts.revoked(RevokeReason::Risk)),
+                EventKind::RiskNoticed if is_refused => Some(texts.history.risk_refused),
+                EventKind::RiskNoticed => Some(texts.history.risk_served),
                 EventKind::SessionRevoked => revoked().map(|reason| texts.revoked(reason)),
                 EventKind::RefreshRefused => Some(texts.history.refresh_refused_about),
                 _ => None,
             },
-            rule: reason.and_then(Rule::from_word).map(|rule| texts.rule(rule)),
+            rules: match (reason.and_then(Rule::from_word), &risk) {
+                (Some(rule), _) => vec![texts.rule(rule)],
+                (None, Some(note)) => {
+                    note.assessment.signals.iter().map(|signal| texts.signal(signal)).collect()
+                }
+                (None, None) => Vec::new(),
+            },
             began: new.session_id.filter(|_| is_theft).and_then(|id| began.get(&id)).and_then(place),
             is_alarm: is_theft || matches!(new.kind, EventKind::LoginFailed | EventKind::MfaFailed),
         }

@@ -6,7 +6,7 @@ mod en;
 pub(super) use de::DE;
 pub(super) use en::EN;
 
-use relatch_core::{Ended, EventKind, Evidence, RevokeReason, Rule};
+use relatch_core::{Ended, EventKind, Evidence, RevokeReason, Rule, Signal};
 use relatch_token::{Seconds, Timestamp};
 
 /// The texts of one language.
@@ -75,6 +75,7 @@ pub(crate) struct EndedTexts {
     pub(crate) revoked_by_client: &'static str,
     pub(crate) replaced: &'static str,
     pub(crate) deleted: &'static str,
+    pub(crate) risk: &'static str,
     pub(crate) idle: &'static str,
     pub(crate) too_old: &'static str,
     pub(crate) unknown: &'static str,
@@ -214,6 +215,9 @@ pub(crate) struct History {
     pub(crate) refresh_refused: &'static str,
     pub(crate) refresh_refused_about: &'static str,
     pub(crate) began_on: &'static str,
+    pub(crate) risk_noticed: &'static str,
+    pub(crate) risk_served: &'static str,
+    pub(crate) risk_refused: &'static str,
 }
 
 /// By which rule a refresh was refused.
@@ -229,6 +233,16 @@ pub(crate) struct Rules {
     pub(crate) idle: &'static str,
     pub(crate) too_old: &'static str,
     pub(crate) too_many: &'static str,
+    pub(crate) wrong_user_agent: &'static str,
+    pub(crate) wrong_address: &'static str,
+    pub(crate) risk: &'static str,
+    pub(crate) new_device: &'static str,
+    pub(crate) user_agent_changed: &'static str,
+    pub(crate) network_changed: &'static str,
+    pub(crate) failures_before: &'static str,
+    pub(crate) refresh_rate: &'static str,
+    pub(crate) two_networks: &'static str,
+    pub(crate) reuse_before: &'static str,
 }
 
 /// What is wrong.
@@ -299,6 +313,7 @@ impl Texts {
             RevokeReason::RevokedByClient => texts.revoked_by_client,
             RevokeReason::Replaced => texts.replaced,
             RevokeReason::UserDeleted => texts.deleted,
+            RevokeReason::Risk => texts.risk,
         }
     }
 
@@ -332,6 +347,7 @@ impl Texts {
             EventKind::RecoveryCodeUsed => texts.recovery_code_used,
             EventKind::MfaFailed => texts.mfa_failed,
             EventKind::RefreshRefused => texts.refresh_refused,
+            EventKind::RiskNoticed => texts.risk_noticed,
         }
     }
 
@@ -350,6 +366,23 @@ impl Texts {
             Rule::Idle => texts.idle,
             Rule::TooOld => texts.too_old,
             Rule::TooMany => texts.too_many,
+            Rule::WrongUserAgent => texts.wrong_user_agent,
+            Rule::WrongAddress => texts.wrong_address,
+            Rule::Risk => texts.risk,
+        }
+    }
+
+    /// What was unusual.
+    pub(super) fn signal(&self, signal: Signal) -> &'static str {
+        let texts = &self.rules;
+        match signal {
+            Signal::NewDevice => texts.new_device,
+            Signal::UserAgentChanged => texts.user_agent_changed,
+            Signal::NetworkChanged => texts.network_changed,
+            Signal::FailuresBefore => texts.failures_before,
+            Signal::RefreshRate => texts.refresh_rate,
+            Signal::TwoNetworks => texts.two_networks,
+            Signal::ReuseBefore => texts.reuse_before,
         }
     }
 
