@@ -7,7 +7,7 @@ use relatch_core::{
     Authentication, Child, Epoch, EventKind, Head, Lifetime, Origin, Session, Standing, State, Transport,
     Version,
 };
-use relatch_store::{Commit, CreateUser, NewEvent, NewSession, NewUser, Store, User, UserEmail};
+use relatch_store::{CreateSession, CreateUser, NewEvent, NewSession, NewUser, Store, User, UserEmail};
 use relatch_token::{KeyRing, MasterKey, Nonce, Seconds, Secret, SessionId, Timestamp, UserId};
 use serde_json::Map;
 use std::net::{IpAddr, Ipv4Addr};
@@ -54,7 +54,7 @@ pub(crate) async fn fill(
     }
     let mut created = futures::stream::iter(sessions)
         .map(async |new| {
-            anyhow::ensure!(store.create(new).await? == Commit::Done, "a session could not be made");
+            anyhow::ensure!(store.create(new).await? == CreateSession::Done, "a session could not be made");
             Ok(())
         })
         .buffer_unordered(UNDER_WAY);
@@ -112,7 +112,7 @@ fn new_session(user: &User, n: usize, random: &mut ChaCha8Rng, now: Timestamp) -
         claims: Map::new(),
     };
     let event = event(EventKind::Login, user.id, Some(&session), now);
-    NewSession { session, event }
+    NewSession { session, event, device_id: None, room: None }
 }
 
 fn event(kind: EventKind, user_id: UserId, session: Option<&Session>, at: Timestamp) -> NewEvent {

@@ -57,11 +57,15 @@ pub enum EventKind {
     MfaFailed,
     /// A login or refresh was unusual; the event says which rules fired and what followed.
     RiskNoticed,
+    /// The person named a device.
+    DeviceRenamed,
+    /// The person forgot a device, and ended its sessions.
+    DeviceForgotten,
 }
 
 impl EventKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::SignedUp,
         Self::Login,
         Self::LoginFailed,
@@ -89,6 +93,8 @@ impl EventKind {
         Self::RecoveryCodeUsed,
         Self::MfaFailed,
         Self::RiskNoticed,
+        Self::DeviceRenamed,
+        Self::DeviceForgotten,
     ];
 
     /// The word for it on the wire.
@@ -121,6 +127,8 @@ impl EventKind {
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::MfaFailed => "mfa_failed",
             Self::RiskNoticed => "risk_noticed",
+            Self::DeviceRenamed => "device_renamed",
+            Self::DeviceForgotten => "device_forgotten",
         }
     }
 

@@ -178,11 +178,13 @@ pub enum RevokeReason {
     UserDeleted,
     /// It was used so unusually that the rules of risk ended it.
     Risk,
+    /// The person logged in on more devices than one person may.
+    Evicted,
 }
 
 impl RevokeReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Logout,
         Self::LogoutAll,
         Self::EndedByUser,
@@ -195,6 +197,7 @@ impl RevokeReason {
         Self::Replaced,
         Self::UserDeleted,
         Self::Risk,
+        Self::Evicted,
     ];
 
     /// The word for it on the wire and in the audit.
@@ -212,6 +215,7 @@ impl RevokeReason {
             Self::Replaced => "replaced",
             Self::UserDeleted => "user_deleted",
             Self::Risk => "risk",
+            Self::Evicted => "evicted",
         }
     }
 

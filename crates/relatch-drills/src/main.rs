@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "talking to people is what this program is for")]
 
 mod dice;
+mod flood;
 mod kill;
 mod leaks;
 mod mail;
@@ -28,6 +29,8 @@ enum Drill {
     Kill(kill::Options),
     /// Kills the server between events and their messages, and counts what arrives.
     Mail(mail::Options),
+    /// Measures refreshes while hundreds log in at once.
+    Flood(flood::Options),
     /// Runs every route, then looks for every secret where none may be.
     Leaks(leaks::Options),
 }
@@ -37,6 +40,7 @@ async fn main() -> ExitCode {
     let passed = match Drills::parse().drill {
         Drill::Kill(options) => kill::run(&options).await,
         Drill::Mail(options) => mail::run(&options).await,
+        Drill::Flood(options) => flood::run(&options).await,
         Drill::Leaks(options) => leaks::run(&options).await,
     };
     match passed {

@@ -46,6 +46,10 @@ impl Place {
             // Many people behind one address.
             ("LIMITS__SIGNUPS_PER_ADDRESS_MAX", "1000000".to_owned()),
             ("LIMITS__LOGIN_FAILURES_PER_ADDRESS_MAX", "1000000".to_owned()),
+            ("LIMITS__LOGIN_FAILURES_PER_SUBNET_MAX", "1000000".to_owned()),
+            ("LIMITS__LOGIN_FAILURES_MAX", "1000000".to_owned()),
+            // They log in far more often than people do.
+            ("SESSIONS__PER_USER_MAX", "10000".to_owned()),
             // The cost of a password is not what is tried here.
             ("PASSWORDS__ARGON2__DANGER_CHEAP", "true".to_owned()),
             ("PASSWORDS__ARGON2__MEMORY_KIB", "8".to_owned()),

@@ -12,13 +12,13 @@ use crate::keys::{Algorithm, KeyPolicy, RsaSize, SigningKeys};
 use crate::limits::{Limiter, LoginLimits, MailLimits, Quota, RefreshLimits, RefusalNotes};
 use crate::mail::{self, DevMailbox, Mailer, NoMail, PickupFolder, Smtp, SmtpSettings};
 use crate::outbox::Outbox;
-use crate::password::{PasswordCost, PasswordRules, Passwords};
+use crate::password::{BreachedFilter, PasswordCost, PasswordRules, Passwords};
 use crate::sessions::{LifetimePolicy, RiskWatch, Sessions, SessionsParts, Surroundings};
 use crate::tokens::{AccessPolicy, AccessTokens, ClientTokens, StoredKeys};
 use crate::webhooks::Webhooks;
 use anyhow::Context;
 use relatch_core::{Policy, ReuseScope, Windows};
-use relatch_store::{ClientKind, Maintenance, OauthClient, Store};
+use relatch_store::{ClientKind, Maintenance, OauthClient, Room, Store, WhenFull};
 use relatch_token::{Audience, KeyRing, Seconds, Secret, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -86,6 +86,7 @@ impl App {
             access: AccessTokens::new(signer, access_policy(&config, &identity)),
             policy: refresh_policy(&config),
             lifetimes: lifetimes(&config),
+            room: Some(room(&config)),
             limits: Arc::new(RefreshLimits::new(
                 config.limits.refreshes_per_session_max,
                 config.limits.tracked_max,
@@ -110,6 +111,7 @@ impl App {
             confirm_limits: Limiter::new("confirm_factor", FIRST_CODES, config.limits.tracked_max, &*entropy),
             vault,
             risk,
+            breached: breached(&config)?,
             mail_limits: MailLimits::new(&config.limits, &*entropy),
             outbox: outbox.clone(),
             can_mail: mailer.is_there(),
@@ -207,6 +209,25 @@ fn lifetimes(config: &Config) -> LifetimePolicy {
         absolute: config.sessions.absolute(),
         idle_unremembered: config.sessions.idle(false),
     }
+}
+
+fn room(config: &Config) -> Room {
+    let sessions = &config.sessions;
+    Room {
+        sessions_max: sessions.per_user_max,
+        cookie_max: sessions.per_user_cookie_max,
+        body_max: sessions.per_user_body_max,
+        when_full: match sessions.when_full {
+            config::WhenFull::EndOldest => WhenFull::EndOldest,
+            config::WhenFull::EndMostIdle => WhenFull::EndMostIdle,
+            config::WhenFull::Refuse => WhenFull::Refuse,
+        },
+    }
+}
+
+fn breached(config: &Config) -> anyhow::Result<Option<Arc<BreachedFilter>>> {
+    let path = config.passwords.breached_filter.as_deref();
+    Ok(path.map(BreachedFilter::open).transpose()?.map(Arc::new))
 }
 
 fn password_cost(config: &Config) -> PasswordCost {

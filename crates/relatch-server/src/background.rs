@@ -108,6 +108,7 @@ async fn sweep(app: App) {
                     counter!("relatch_swept_total", "what" => "events").increment(swept.events);
                     counter!("relatch_swept_total", "what" => "feed").increment(swept.feed);
                     counter!("relatch_swept_total", "what" => "links").increment(swept.links);
+                    counter!("relatch_swept_total", "what" => "devices").increment(swept.devices);
                     histogram!("relatch_sweep_batch_seconds").record(watch.elapsed());
                     if swept.is_round_done {
                         break;

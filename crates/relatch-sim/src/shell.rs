@@ -150,6 +150,7 @@ impl Shell {
             access: self.access.clone(),
             policy: self.policy,
             lifetimes: LIFETIMES,
+            room: None,
             limits: Arc::clone(&self.limits),
             // A refusal writes nothing to its session, which is what is judged here; the note of it is an event.
             refusal_notes: None,
@@ -210,8 +211,8 @@ impl Shell {
             reason: None,
         };
         Ok(match sessions.open(opening).await? {
-            Some(tokens) => served(tokens),
-            None => Answer::Refused(Why::NotWelcome),
+            Ok(tokens) => served(tokens),
+            Err(_) => Answer::Refused(Why::NotWelcome),
         })
     }
 

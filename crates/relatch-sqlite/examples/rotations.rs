@@ -210,7 +210,7 @@ fn new_session(n: u64, user: u64) -> NewSession {
         origin,
         reason: None,
     };
-    NewSession { session, event }
+    NewSession { session, event, device_id: None, room: None }
 }
 
 fn session_id(n: u64) -> SessionId {

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod checkpoint;
+mod devices;
 mod dictionary;
 mod error;
 mod events;

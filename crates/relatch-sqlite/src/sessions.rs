@@ -3,13 +3,15 @@
 
 use crate::dictionary::Cache;
 use crate::error::Fault;
-use crate::row::{IdParts, pack_head, pack_version, unpack_head};
+use crate::row::{IdParts, Identity, pack_head, pack_version, unpack_head};
 use crate::session_row::{self, SESSION_COLUMNS, session_columns};
 use crate::user_row::{self, standing_columns, user_columns};
-use crate::{events, feed};
+use crate::{devices, events, feed};
 use relatch_core::{Head, Revocation, Session, Standing, Update, Version};
-use relatch_store::{Change, Commit, FeedSubject, Loaded, NewSession};
-use relatch_token::{DeviceHash, SessionId, Timestamp, UserId};
+use relatch_store::{
+    Change, Commit, CreateSession, FeedSubject, Leaving, Loaded, NewEvent, NewSession, Room,
+};
+use relatch_token::{SessionId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension};
 
 pub(crate) fn load(conn: &Connection, id: SessionId, cache: &Cache) -> Result<Option<Loaded>, Fault> {
@@ -64,21 +66,23 @@ pub(crate) fn move_head(
     Ok(if changed == 1 { Commit::Done } else { Commit::Conflict })
 }
 
-fn revoke(
+pub(crate) fn revoke(
     conn: &Connection,
     id: SessionId,
     expected: Version,
     revocation: Revocation,
 ) -> Result<Commit, Fault> {
     let parts = IdParts::of(id);
-    let found: Option<(i64, Vec<u8>)> = conn
+    let found: Option<(i64, Vec<u8>, i64, Vec<u8>)> = conn
         .prepare_cached(
-            "SELECT key, head FROM sessions
+            "SELECT key, head, user_key, identity FROM sessions
              WHERE id_start = ?1 AND substr(identity, 1, 10) = ?2 AND revoked_at IS NULL",
         )?
-        .query_row((parts.start, &parts.rest[..]), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((parts.start, &parts.rest[..]), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
-    let Some((key, head)) = found else { return Ok(Commit::Conflict) };
+    let Some((key, head, user_key, identity)) = found else { return Ok(Commit::Conflict) };
     let (version, head) = unpack_head(&head)?;
     if version != expected {
         return Ok(Commit::Conflict);
@@ -92,22 +96,51 @@ fn revoke(
         revocation.at.as_millis(),
         revocation.reason.number(),
     ))?;
+    devices::see(conn, user_key, Identity::unpack(parts.start, &identity)?.device, head.at)?;
     feed::add(conn, revocation.at, &FeedSubject::Session(id))?;
     Ok(Commit::Done)
 }
 
-pub(crate) fn create(conn: &Connection, new: &NewSession) -> Result<Commit, Fault> {
+pub(crate) fn create(conn: &Connection, new: &NewSession) -> Result<CreateSession, Fault> {
     let session = &new.session;
     let Some((user_key, standing)) = user_row::standing_of(conn, session.user_id)? else {
-        return Ok(Commit::Conflict);
+        return Ok(CreateSession::Conflict);
     };
     let is_welcome = standing.disabled_at.is_none() && standing.not_before == session.epoch;
     if !is_welcome || exists(conn, session.id)? {
-        return Ok(Commit::Conflict);
+        return Ok(CreateSession::Conflict);
+    }
+    if let Some(room) = new.room
+        && !room.is_sure_beside(count_unrevoked(conn, user_key, &standing)?)
+    {
+        let Some(leaving) = who_leaves(conn, &room, new)? else { return Ok(CreateSession::Full) };
+        for one in &leaving {
+            make_leave(conn, one, &new.event)?;
+        }
     }
     session_row::insert(conn, user_key, session)?;
+    devices::meet(conn, user_key, session, new.device_id)?;
     events::add(conn, &new.event)?;
-    Ok(Commit::Done)
+    Ok(CreateSession::Done)
+}
+
+/// The sessions of a user that have not ended but by time: no fewer than live. The index alone answers.
+fn count_unrevoked(conn: &Connection, user_key: i64, standing: &Standing) -> Result<u32, Fault> {
+    let sql = "SELECT count(*) FROM sessions WHERE user_key = ?1 AND revoked_at IS NULL AND epoch >= ?2";
+    let mut count = conn.prepare_cached(sql)?;
+    Ok(count.query_row((user_key, standing.not_before.0), |row| row.get(0))?)
+}
+
+fn who_leaves(conn: &Connection, room: &Room, new: &NewSession) -> Result<Option<Vec<Leaving>>, Fault> {
+    // A cache of its own: this transaction may see entries that are never committed.
+    let live = list(conn, new.session.user_id, new.event.at, usize::MAX, &Cache::default())?;
+    Ok(room.clear(&new.session, live))
+}
+
+fn make_leave(conn: &Connection, leaving: &Leaving, beginning: &NewEvent) -> Result<(), Fault> {
+    let session = &leaving.session;
+    revoke(conn, session.id, session.version, leaving.revocation(beginning))?;
+    events::add(conn, &leaving.event(beginning))
 }
 
 pub(crate) fn list(
@@ -129,21 +162,7 @@ pub(crate) fn list(
     Ok(live)
 }
 
-pub(crate) fn knows_device(
-    conn: &Connection,
-    user: UserId,
-    device: DeviceHash,
-    cache: &Cache,
-) -> Result<bool, Fault> {
-    let mut is_known = false;
-    each_of(conn, user, cache, |session, _| {
-        is_known = session.device == Some(device);
-        !is_known
-    })?;
-    Ok(is_known)
-}
-
-/// The sessions of a user, dead ones included, the newest first, until `visit` has seen enough.
+/// The sessions of a user that have not ended but by time, the newest first, until `visit` has seen enough.
 pub(crate) fn each_of(
     conn: &Connection,
     user: UserId,
@@ -155,7 +174,8 @@ pub(crate) fn each_of(
         session_columns!(),
         ", ",
         standing_columns!(),
-        " FROM users u CROSS JOIN sessions s ON s.user_key = u.key WHERE u.id = ?1 ORDER BY s.key DESC"
+        " FROM users u CROSS JOIN sessions s ON s.user_key = u.key ",
+        "WHERE u.id = ?1 AND s.revoked_at IS NULL AND s.epoch >= u.epoch ORDER BY s.key DESC"
     );
     let mut select = conn.prepare_cached(sql)?;
     let mut rows = select.query([&user.as_bytes()[..]])?;

@@ -5,11 +5,11 @@ use crate::dictionary::Cache;
 use crate::error::OpenError;
 use crate::readers::Readers;
 use crate::writer::Writer;
-use crate::{feed, metric, open, sessions, subject, sweep, users};
+use crate::{devices, feed, metric, open, sessions, subject, sweep, users};
 use relatch_core::{Session, Update};
 use relatch_store::{
-    Change, Commit, Cursor, FeedEntry, Loaded, NewSession, SessionStore, Store, StoreError, SubjectChange,
-    SubjectEnd, SweepOrder, Swept,
+    Change, Commit, CreateSession, Cursor, Device, DeviceStore, FeedEntry, ForgetDevice, Loaded, NewSession,
+    RenameDevice, SessionStore, Store, StoreError, SubjectChange, SubjectEnd, SweepOrder, Swept,
 };
 use relatch_token::{DeviceHash, SessionId, Timestamp, UserId};
 use std::future::poll_fn;
@@ -154,16 +154,12 @@ impl SessionStore for SqliteStore {
         self.writer.write("commit", move |conn| sessions::commit(conn, &change)).await
     }
 
-    async fn create(&self, new: NewSession) -> Result<Commit, StoreError> {
+    async fn create(&self, new: NewSession) -> Result<CreateSession, StoreError> {
         self.writer.write("create", move |conn| sessions::create(conn, &new)).await
     }
 
     async fn list(&self, user: UserId, now: Timestamp, limit: usize) -> Result<Vec<Session>, StoreError> {
         self.readers.read(|conn| sessions::list(conn, user, now, limit, &self.cache))
-    }
-
-    async fn knows_device(&self, user: UserId, device: DeviceHash) -> Result<bool, StoreError> {
-        self.readers.read(|conn| sessions::knows_device(conn, user, device, &self.cache))
     }
 
     async fn revoke_subject(&self, change: SubjectChange) -> Result<SubjectEnd, StoreError> {
@@ -187,11 +183,15 @@ impl SessionStore for SqliteStore {
             self.remove_in_steps(most, move |conn, rows| sweep::remove_feed(conn, &order, rows)).await?;
         let links =
             self.remove_in_steps(most, move |conn, rows| crate::links::sweep(conn, order.now, rows)).await?;
+        let devices = self
+            .remove_in_steps(most, move |conn, rows| crate::devices::sweep(conn, order.dead_before, rows))
+            .await?;
         let gone_before = order.events_before;
         let users =
             self.remove_in_steps(most, move |conn, rows| users::sweep(conn, gone_before, rows)).await?;
-        let is_round_done = is_end && [events, feed, links, users].iter().all(|left| *left < most as u64);
-        Ok(Swept { sessions, events, feed, links, users, is_round_done })
+        let is_round_done =
+            is_end && [events, feed, links, devices, users].iter().all(|left| *left < most as u64);
+        Ok(Swept { sessions, events, feed, links, devices, users, is_round_done })
     }
 
     async fn changes_since(&self, after: Cursor, limit: usize) -> Result<Vec<FeedEntry>, StoreError> {
@@ -200,6 +200,25 @@ impl SessionStore for SqliteStore {
 
     async fn feed_head(&self) -> Result<Cursor, StoreError> {
         self.readers.read(feed::head)
+    }
+}
+
+#[async_trait::async_trait]
+impl DeviceStore for SqliteStore {
+    async fn device(&self, user: UserId, hash: DeviceHash) -> Result<Option<Device>, StoreError> {
+        self.readers.read(|conn| devices::find(conn, user, hash, &self.cache))
+    }
+
+    async fn devices(&self, user: UserId) -> Result<Vec<Device>, StoreError> {
+        self.readers.read(|conn| devices::list(conn, user, &self.cache))
+    }
+
+    async fn rename_device(&self, rename: RenameDevice) -> Result<bool, StoreError> {
+        self.writer.write("rename_device", move |conn| devices::rename(conn, &rename)).await
+    }
+
+    async fn forget_device(&self, forget: ForgetDevice) -> Result<Option<u64>, StoreError> {
+        self.writer.write("forget_device", move |conn| devices::forget(conn, &forget)).await
     }
 }
 

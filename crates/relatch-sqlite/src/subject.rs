@@ -4,7 +4,7 @@ use crate::dictionary::Cache;
 use crate::error::Fault;
 use crate::row::{IdParts, pack_head};
 use crate::sessions::each_of;
-use crate::{events, feed, links, user_row, users};
+use crate::{devices, events, feed, links, user_row, users};
 use relatch_core::{Epoch, Session, Version};
 use relatch_store::{FeedSubject, LinkPurpose, SubjectChange, SubjectEnd, SubjectUpdate};
 use rusqlite::{Connection, named_params};
@@ -25,7 +25,7 @@ pub(crate) fn revoke(conn: &Connection, change: &SubjectChange) -> Result<Subjec
     }
 
     let epoch = Epoch(standing.not_before.0 + 1);
-    let (live, kept) = count_live(conn, change)?;
+    let (live, kept) = count_live(conn, user_key, change)?;
     if let Some(session) = &kept {
         carry_over(conn, session, epoch)?;
     }
@@ -39,23 +39,32 @@ pub(crate) fn revoke(conn: &Connection, change: &SubjectChange) -> Result<Subjec
     Ok(SubjectEnd::Done { revoked: live - u64::from(keep.is_some()), epoch })
 }
 
-/// How many sessions are live, and among them the one that goes on, where the user may stay.
-fn count_live(conn: &Connection, change: &SubjectChange) -> Result<(u64, Option<Session>), Fault> {
+/// How many sessions are live, and among them the one that goes on, where the user may stay. What was last heard
+/// of them their devices keep.
+fn count_live(
+    conn: &Connection,
+    user_key: i64,
+    change: &SubjectChange,
+) -> Result<(u64, Option<Session>), Fault> {
     let keep = match change.update {
         Some(SubjectUpdate::Disable | SubjectUpdate::Delete) => None,
         _ => change.keep,
     };
-    let (mut live, mut kept) = (0, None);
+    let (mut live, mut kept, mut seen) = (0, None, Vec::new());
     // A cache of its own: this transaction may see entries that are never committed.
     each_of(conn, change.user_id, &Cache::default(), |session, standing| {
         if session.check(standing, change.at).is_ok() {
             live += 1;
+            seen.extend(session.device.map(|device| (device, session.head.at)));
             if keep == Some(session.id) {
                 kept = Some(session);
             }
         }
         true
     })?;
+    for (device, at) in seen {
+        devices::see(conn, user_key, Some(device), at)?;
+    }
     Ok((live, kept))
 }
 

@@ -95,6 +95,7 @@ pub(crate) fn enable(conn: &Connection, user: UserId, event: &NewEvent) -> Resul
 pub(crate) fn delete(conn: &Connection, user_key: i64, at: Timestamp) -> Result<(), Fault> {
     let at = at.as_millis();
     conn.prepare_cached("DELETE FROM links WHERE user_key = ?1")?.execute([user_key])?;
+    conn.prepare_cached("DELETE FROM devices WHERE user_key = ?1")?.execute([user_key])?;
     conn.prepare_cached("DELETE FROM outbox WHERE user_key = ?1")?.execute([user_key])?;
     factors::forget(conn, user_key)?;
     conn.prepare_cached(FORGET_SESSIONS)?.execute((user_key, at, RevokeReason::UserDeleted.number()))?;

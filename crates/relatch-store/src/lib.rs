@@ -6,6 +6,7 @@
 mod account_store;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod device_store;
 mod error;
 mod event;
 mod factor_store;
@@ -13,12 +14,14 @@ mod key_store;
 mod maintenance;
 pub mod memory;
 mod outbox_store;
+mod room;
 mod session_store;
 
 pub use account_store::{
     AccountStore, CreateUser, EmailChange, Link, LinkAddress, LinkHash, LinkPurpose, NewUser, PasswordHash,
     SubjectChange, SubjectEnd, SubjectUpdate, User, UserEmail, UserKey,
 };
+pub use device_store::{DEVICES_PER_USER_MAX, Device, DeviceStore, ForgetDevice, RenameDevice};
 pub use error::StoreError;
 pub use event::{Cursor, Event, EventFilter, EventStore, NewEvent};
 pub use factor_store::{
@@ -30,13 +33,17 @@ pub use outbox_store::{
     Channel, ChannelKind, Delivery, DeliveryId, Enqueue, Follow, OutboxStore, Settlement, Step, UNREAD_KEPT,
     Waiting,
 };
+pub use room::{Leaving, Room, WhenFull};
 pub use session_store::{
-    Change, Commit, FeedEntry, FeedSubject, Loaded, NewSession, SessionStore, SweepOrder, Swept,
+    Change, Commit, CreateSession, FeedEntry, FeedSubject, Loaded, NewSession, SessionStore, SweepOrder,
+    Swept,
 };
 
 /// Everything that the server keeps.
 #[async_trait::async_trait]
-pub trait Store: SessionStore + AccountStore + FactorStore + KeyStore + EventStore + OutboxStore {
+pub trait Store:
+    SessionStore + DeviceStore + AccountStore + FactorStore + KeyStore + EventStore + OutboxStore
+{
     /// Answers when the store can read and write, or says why it can't.
     async fn ping(&self) -> Result<(), StoreError>;
 

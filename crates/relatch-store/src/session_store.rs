@@ -1,8 +1,8 @@
 //! Sessions: loaded, committed with compare-and-swap, ended one by one or all at once, swept away.
 
-use crate::{Cursor, NewEvent, StoreError, SubjectChange, SubjectEnd, User};
+use crate::{Cursor, NewEvent, Room, StoreError, SubjectChange, SubjectEnd, User};
 use relatch_core::{Session, Update, Version};
-use relatch_token::{DeviceHash, SessionId, Timestamp, UserId};
+use relatch_token::{DeviceId, SessionId, Timestamp, UserId};
 
 /// A session and its user, as they were at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,22 @@ pub struct NewSession {
     pub session: Session,
     /// The event that tells of it.
     pub event: NewEvent,
+    /// What its device will be called by, where it is one of the user's that was never met. Only a session with
+    /// a device cookie has one; without this, its device is not remembered.
+    pub device_id: Option<DeviceId>,
+    /// How many sessions the user may have; `None` where it is any number.
+    pub room: Option<Room>,
+}
+
+/// How the beginning of a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateSession {
+    /// Begun, durably.
+    Done,
+    /// The user is gone, disabled, or of another epoch, or the id is another session's: nothing was written.
+    Conflict,
+    /// The user has as many sessions as they may have: nothing was written.
+    Full,
 }
 
 /// One change of one session.
@@ -71,6 +87,8 @@ pub struct Swept {
     pub feed: u64,
     /// Links that left.
     pub links: u64,
+    /// Devices that left: all of their sessions had to be over before [`SweepOrder::dead_before`].
+    pub devices: u64,
     /// Deleted users of whom neither sessions nor events were left.
     pub users: u64,
     /// Whether the sweep has come round to the start: the caller can rest.
@@ -119,16 +137,20 @@ pub trait SessionStore: Send + Sync {
     /// as it was: the refresh that was decided before must not be served after.
     async fn commit(&self, change: Change) -> Result<Commit, StoreError>;
 
-    /// Begins a session. [`Commit::Conflict`] where the user is gone, disabled, or of another epoch than the
-    /// session's: the credentials that were checked may be yesterday's.
-    async fn create(&self, new: NewSession) -> Result<Commit, StoreError>;
+    /// Begins a session. [`CreateSession::Conflict`] where the user is gone, disabled, or of another epoch than
+    /// the session's: the credentials that were checked may be yesterday's.
+    ///
+    /// Sessions that leave to make room ([`Room::clear`]) end in the same write, each with its event
+    /// ([`relatch_core::EventKind::SessionRevoked`], from where the new one comes) and its feed entry: however
+    /// many begin at once, a user never has more live sessions than there is room for. A user with many
+    /// sessions waits no longer for it than one with few, as long as there is room.
+    ///
+    /// Its device is met in the same write: it is known from now on ([`crate::DeviceStore`]), and takes the
+    /// session's device name, unless its user chose another, and its user agent.
+    async fn create(&self, new: NewSession) -> Result<CreateSession, StoreError>;
 
     /// The sessions of a user that are live at `now`, the newest first, at most `limit`.
     async fn list(&self, user: UserId, now: Timestamp, limit: usize) -> Result<Vec<Session>, StoreError>;
-
-    /// Whether the user ever had a session beside this device cookie, as far back as rows are kept, dead ones
-    /// included: a browser that they logged out of is still theirs.
-    async fn knows_device(&self, user: UserId, device: DeviceHash) -> Result<bool, StoreError>;
 
     /// Ends all sessions of a user in one write, by moving the user's epoch (see [`SubjectChange`]).
     async fn revoke_subject(&self, change: SubjectChange) -> Result<SubjectEnd, StoreError>;

@@ -72,6 +72,19 @@ random_id!(
     "ses_"
 );
 random_id!(
+    /// A device that a person has logged in with.
+    DeviceId,
+    "dev_"
+);
+
+impl DeviceId {
+    /// The name of a session that is a device by itself.
+    pub const fn of_session(session: SessionId) -> Self {
+        Self(session.0)
+    }
+}
+
+random_id!(
     /// A person (the `sub` of access tokens).
     UserId,
     "usr_"
@@ -120,7 +133,7 @@ impl AsRef<str> for ClientId {
 /// What the server keeps of a device cookie: 64 bits of a hash of its 128 random bits.
 ///
 /// Guessing a cookie that fits takes 2^63 requests on average, each of which also needs the refresh token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceHash(pub [u8; 8]);
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod secret;
 mod time;
 
 pub use claims::{AccessClaims, Audience, REGISTERED_CLAIMS};
-pub use id::{ClientId, DeviceHash, FactorId, IdError, SessionId, UserId};
+pub use id::{ClientId, DeviceHash, DeviceId, FactorId, IdError, SessionId, UserId};
 pub use keyring::{KeyRing, KeyRingError, MasterKey, SessionKeys, SessionSecret};
 pub use refresh_token::{
     AttemptHash, Generation, Nonce, REFRESH_TOKEN_PREFIX, RefreshToken, SealedToken, TokenError,

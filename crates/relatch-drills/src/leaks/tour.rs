@@ -88,7 +88,7 @@ impl<'p> Tour<'p> {
         }
         self.ask(Ask::post("/auth/refresh").presenting(transport, &second.refresh_token, "wrong")).await?;
         let bearer = &second.access_token;
-        for path in ["/auth/me", "/auth/sessions", "/auth/events", "/auth/events?cursor=x"] {
+        for path in ["/auth/me", "/auth/sessions", "/auth/devices", "/auth/events", "/auth/events?cursor=x"] {
             self.ask(Ask::get(path).bearer(bearer)).await?;
             self.ask(Ask::get(path).bearer(&format!("{bearer}A"))).await?;
             self.ask(Ask::get(path)).await?;
@@ -99,6 +99,14 @@ impl<'p> Tour<'p> {
             "/auth/sessions/{id}",
         )
         .await?;
+        let device = "/auth/devices/{id}";
+        let name = json!({"name": "a laptop"});
+        for (id, bearer) in [("dev_AAAAAAAAAAAAAAAAAAAAAA", bearer), (second.refresh_token.as_str(), bearer)]
+        {
+            let path = format!("/auth/devices/{id}");
+            self.ask_as(Ask::patch(&path).bearer(bearer).json(&name), device).await?;
+            self.ask_as(Ask::delete(&path).bearer(bearer), device).await?;
+        }
         // The window is one second: after it, the first token is a superseded copy.
         tokio::time::sleep(Duration::from_millis(2100)).await;
         self.ask(Ask::post("/auth/refresh").presenting(transport, &first.refresh_token, &first.device))
@@ -211,6 +219,11 @@ impl<'p> Tour<'p> {
             self.ask(sent(Ask::get("/admin/users"))).await?;
             self.ask(sent(Ask::get("/admin/events?limit=200"))).await?;
             self.ask(sent(Ask::get(format!("/admin/events?cursor={bearer}")))).await?;
+            let explained = "/admin/sessions/{id}/explain";
+            for id in [bearer, &session] {
+                let path = format!("/admin/sessions/{id}/explain");
+                self.ask_as(sent(Ask::get(path)), explained).await?;
+            }
             let one = "/admin/sessions/{id}";
             self.ask_as(sent(Ask::delete(format!("/admin/sessions/{bearer}"))), one).await?;
             self.ask_as(sent(Ask::delete(format!("/admin/sessions/{session}"))), one).await?;

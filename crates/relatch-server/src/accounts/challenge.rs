@@ -4,7 +4,7 @@ use super::proof::amr;
 use super::second_factor::{CodeRefusal, Guess, GuessFrom};
 use super::{Accounts, TypedCode, Visitor};
 use crate::factors::{Method, Methods, MfaTicket};
-use crate::sessions::{Doubt, Tokens};
+use crate::sessions::{Doubt, OpenRefusal, Tokens};
 use relatch_core::EventKind;
 use relatch_store::{User, UserKey};
 use relatch_token::{Seconds, Secret};
@@ -41,6 +41,8 @@ pub enum ChallengeRefusal {
     InvalidTicket,
     /// The code is wrong, or was used before.
     WrongCode,
+    /// The code is right, but there are as many sessions as one person may have.
+    TooManySessions,
     /// Too many wrong ones.
     TooMany {
         /// When to try again.
@@ -113,10 +115,11 @@ impl Accounts {
         if method == Method::RecoveryCode {
             self.mail_notice(&user, "A recovery code was used", RECOVERY_CODE_USED).await;
         }
-        // A conflict: all sessions were ended while the code was being checked.
+        // Stale: all sessions were ended while the code was being checked.
         Ok(match self.open_session(user, &visitor, EventKind::Login, amr(true)).await? {
-            Some(tokens) => Ok(tokens),
-            None => Err(ChallengeRefusal::InvalidTicket),
+            Ok(tokens) => Ok(tokens),
+            Err(OpenRefusal::Stale) => Err(ChallengeRefusal::InvalidTicket),
+            Err(OpenRefusal::Full) => Err(ChallengeRefusal::TooManySessions),
         })
     }
 }

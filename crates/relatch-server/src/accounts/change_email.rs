@@ -3,6 +3,7 @@
 use super::proof::Proved;
 use super::{Accounts, LinkToken, Proof, ProofRefusal};
 use crate::email::EmailAddress;
+use crate::limits::Purpose;
 use crate::sessions::Doubt;
 use relatch_core::{EventKind, Origin};
 use relatch_store::{EmailChange, LinkAddress, LinkPurpose, UserKey};
@@ -57,10 +58,10 @@ impl Accounts {
             Err(refusal) => return Ok(Err(ChangeEmailRefusal::Proof(refusal))),
         };
         let (limits, now) = (&self.parts.mail_limits, self.now());
-        if let Err(limited) = limits.check_address(address, now) {
+        if let Err(limited) = limits.check_address(Purpose::ChangeOfAddress, address, now) {
             return Ok(Err(ChangeEmailRefusal::TooMany { retry_after: limited.retry_after }));
         }
-        if limits.check_account(change.new.unique_key(), now).is_err() {
+        if limits.check_account(Purpose::ChangeOfAddress, change.new.unique_key(), now).is_err() {
             return Ok(Ok(()));
         }
         let mut event = self.event(EventKind::EmailChangeRequested, user.id, &origin, None);

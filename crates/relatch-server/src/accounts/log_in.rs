@@ -5,7 +5,7 @@ use super::proof::amr;
 use super::{Accounts, TypedPassword, Visitor};
 use crate::email::EmailAddress;
 use crate::environment::EntropyExt;
-use crate::sessions::{Doubt, Tokens};
+use crate::sessions::{Doubt, OpenRefusal, Tokens};
 use relatch_core::{Action, EventKind};
 use relatch_store::{PasswordHash, User, UserKey};
 use relatch_token::{DeviceHash, Seconds, UserId};
@@ -40,6 +40,8 @@ pub enum LoginRefusal {
     InvalidCredentials,
     /// The password is right, but the address has to be proved first.
     EmailNotVerified,
+    /// The password is right, but there are as many sessions as one person may have.
+    TooManySessions,
     /// Too many tries.
     TooMany {
         /// When to try again.
@@ -106,19 +108,23 @@ impl Accounts {
                 }
                 return Ok(Ok(LoggedIn::Challenged(challenge)));
             }
-            // A conflict: the password was changed while this one was being checked. Check again.
-            let opened = self.open_session(user, &login.visitor, EventKind::Login, amr(false)).await?;
-            if let Some(tokens) = opened {
-                if let Some(note) = &weighed.note {
-                    self.note_login(&tokens.user, tokens.session.id, &login.visitor, note).await;
+            // Stale: the password was changed while this one was being checked. Check again.
+            match self.open_session(user, &login.visitor, EventKind::Login, amr(false)).await? {
+                Ok(tokens) => {
+                    if let Some(note) = &weighed.note {
+                        self.note_login(&tokens.user, tokens.session.id, &login.visitor, note).await;
+                    }
+                    return Ok(Ok(LoggedIn::Opened(Box::new(tokens))));
                 }
-                return Ok(Ok(LoggedIn::Opened(Box::new(tokens))));
+                Err(OpenRefusal::Full) => return Ok(Err(LoginRefusal::TooManySessions)),
+                Err(OpenRefusal::Stale) => {}
             }
         }
         Err(Doubt::Contended)
     }
 
-    /// The device cookie, where this user has had a session beside it. An unknown user costs the same look.
+    /// The device cookie, where it is of a device that this user has logged in with and not forgotten. An
+    /// unknown user costs the same look.
     pub(super) async fn known_device(
         &self,
         user_id: Option<UserId>,
@@ -126,8 +132,8 @@ impl Accounts {
     ) -> Result<Option<DeviceHash>, Doubt> {
         let Some(device) = visitor.device.filter(|_| visitor.is_returning) else { return Ok(None) };
         let nobody = || UserId::from_bytes(self.parts.surroundings.entropy.array());
-        let is_known = self.parts.store.knows_device(user_id.unwrap_or_else(nobody), device).await?;
-        Ok(is_known.then_some(device))
+        let known = self.parts.store.device(user_id.unwrap_or_else(nobody), device).await?;
+        Ok(known.map(|known| known.hash))
     }
 
     /// Leaves an event in the history of whoever's account was tried, after the answer: a write that only

@@ -32,9 +32,10 @@ use crate::limits::{Limiter, LoginLimits, MailLimits};
 use crate::mail::Message;
 use crate::outbox::Outbox;
 use crate::password::{
-    NewPassword, OwnWords, PasswordRefusal, PasswordRules, PasswordVerdict, Passwords, StoredHash,
+    BreachedError, BreachedFilter, NewPassword, OwnWords, PasswordRefusal, PasswordRules, PasswordVerdict,
+    Passwords, StoredHash,
 };
-use crate::sessions::{Doubt, Opening, RiskWatch, Sessions, Surroundings, Tokens};
+use crate::sessions::{Doubt, OpenRefusal, Opening, RiskWatch, Sessions, Surroundings, Tokens};
 use relatch_core::{EventKind, Origin, Transport};
 use relatch_store::{Channel, Delivery, NewEvent, PasswordHash, Store, User};
 use relatch_token::{DeviceHash, Secret, Timestamp, UserId};
@@ -105,6 +106,8 @@ pub struct AccountsParts {
     pub risk: Arc<RiskWatch>,
     /// How often an account may be written to.
     pub mail_limits: MailLimits,
+    /// The passwords that nobody may choose any more, because they were in breaches.
+    pub breached: Option<Arc<BreachedFilter>>,
     /// Where messages wait to leave.
     pub outbox: Outbox,
     /// Whether any leave at all.
@@ -121,10 +124,33 @@ impl Accounts {
         Self { parts: Arc::new(parts), afterwards: Arc::new(Semaphore::new(AFTERWARDS_MAX)) }
     }
 
-    /// Checks a password that somebody wants to have.
-    fn check_new_password(&self, typed: &str, email: &str) -> Result<NewPassword, PasswordRefusal> {
+    /// Checks a password that somebody wants to have: by the rules, then against the breached ones.
+    async fn check_new_password(
+        &self,
+        typed: &TypedPassword,
+        email: &str,
+    ) -> Result<Result<NewPassword, PasswordRefusal>, Doubt> {
         let policy = &self.parts.policy;
-        policy.password_rules.check(typed, OwnWords { email, service: &policy.service_name })
+        let own = OwnWords { email, service: &policy.service_name };
+        let password = match policy.password_rules.check(typed.expose(), own) {
+            Ok(password) => password,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let Some(filter) = self.parts.breached.clone() else { return Ok(Ok(password)) };
+        let typed = typed.clone();
+        // It reads a file, which may be slow.
+        let found = tokio::task::spawn_blocking(move || filter.contains(typed.expose())).await;
+        match found {
+            Ok(Ok(true)) => Ok(Err(PasswordRefusal::Breached)),
+            Ok(Ok(false)) => Ok(Ok(password)),
+            Ok(Err(error)) => Err(Doubt::Breached(error.to_string())),
+            Err(_) => Err(Doubt::Breached("the check broke down".to_owned())),
+        }
+    }
+
+    /// Reads what is only looked into while the server runs, and refuses it where it is damaged.
+    pub fn check_files(&self) -> Result<(), BreachedError> {
+        self.parts.breached.as_ref().map_or(Ok(()), |filter| filter.check())
     }
 
     /// Judges an attempt at a password. A stored hash that can't be read counts as none, which takes as long.
@@ -155,7 +181,7 @@ impl Accounts {
         visitor: &Visitor,
         kind: EventKind,
         amr: Vec<String>,
-    ) -> Result<Option<Tokens>, Doubt> {
+    ) -> Result<Result<Tokens, OpenRefusal>, Doubt> {
         let opening = Opening {
             user,
             transport: visitor.transport,

@@ -48,7 +48,7 @@ impl Accounts {
     pub async fn create(&self, new: NewAccount) -> Result<Result<User, NewAccountRefusal>, Doubt> {
         let email = new.email.as_ref().map_or("", |email| email.display());
         let password = match (&new.password, new.imported_hash) {
-            (Some(typed), _) => match self.check_new_password(typed.expose(), email) {
+            (Some(typed), _) => match self.check_new_password(typed, email).await? {
                 Ok(password) => Some(self.hash_password(password).await?),
                 Err(refusal) => return Ok(Err(NewAccountRefusal::Password(refusal))),
             },

@@ -2,6 +2,7 @@
 
 use super::{Accounts, LinkToken, Proof, ProofRefusal, TypedPassword, Visitor};
 use crate::email::EmailAddress;
+use crate::limits::Purpose;
 use crate::password::PasswordRefusal;
 use crate::sessions::{Doubt, EndAll, Tokens};
 use relatch_core::{EventKind, Origin, RevokeReason};
@@ -57,7 +58,7 @@ impl Accounts {
             Ok(user) => user,
             Err(refusal) => return Ok(Err(ChangeRefusal::Proof(refusal))),
         };
-        let password = match self.check_new_password(change.new.expose(), address_of(&user)) {
+        let password = match self.check_new_password(&change.new, address_of(&user)).await? {
             Ok(password) => password,
             Err(refusal) => return Ok(Err(ChangeRefusal::Password(refusal))),
         };
@@ -90,8 +91,9 @@ impl Accounts {
             origin: Origin { device_name: session.origin.device_name.clone(), ..origin },
         };
         match self.open_session(user, &visitor, EventKind::Login, amr).await? {
-            Some(tokens) => Ok(Ok(tokens)),
-            None => Err(Doubt::Contended),
+            Ok(tokens) => Ok(Ok(tokens)),
+            // Every session from before has ended: only others that log in meanwhile are in the way.
+            Err(_) => Err(Doubt::Contended),
         }
     }
 
@@ -100,8 +102,8 @@ impl Accounts {
     pub fn forgot_password(&self, email: &EmailAddress, address: IpAddr, origin: Origin) {
         let limits = &self.parts.mail_limits;
         let now = self.now();
-        if limits.check_address(address, now).is_err()
-            || limits.check_account(email.unique_key(), now).is_err()
+        if limits.check_address(Purpose::ForgottenPassword, address, now).is_err()
+            || limits.check_account(Purpose::ForgottenPassword, email.unique_key(), now).is_err()
         {
             return;
         }
@@ -128,7 +130,7 @@ impl Accounts {
         let Some(user) = self.parts.store.user(&UserKey::Id(link.user_id)).await? else {
             return Ok(Err(ResetRefusal::InvalidLink));
         };
-        let password = match self.check_new_password(reset.new.expose(), address_of(&user)) {
+        let password = match self.check_new_password(&reset.new, address_of(&user)).await? {
             Ok(password) => password,
             Err(refusal) => return Ok(Err(ResetRefusal::Password(refusal))),
         };

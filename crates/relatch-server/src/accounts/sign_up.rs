@@ -4,6 +4,7 @@ use super::log_in::is_verified;
 use super::proof::amr;
 use super::{Accounts, TypedPassword, Visitor};
 use crate::email::EmailAddress;
+use crate::limits::Purpose;
 use crate::password::{NewPassword, PasswordRefusal};
 use crate::sessions::{Doubt, Tokens};
 use relatch_core::{Epoch, EventKind, Standing};
@@ -57,11 +58,13 @@ impl Accounts {
         if !self.parts.policy.is_signup_enabled {
             return Ok(Err(SignUpRefusal::Disabled));
         }
-        let password = match self.check_new_password(sign_up.password.expose(), sign_up.email.display()) {
+        let password = match self.check_new_password(&sign_up.password, sign_up.email.display()).await? {
             Ok(password) => password,
             Err(refusal) => return Ok(Err(SignUpRefusal::Password(refusal))),
         };
-        if let Err(limited) = self.parts.mail_limits.check_address(sign_up.address, self.now()) {
+        if let Err(limited) =
+            self.parts.mail_limits.check_address(Purpose::SignUp, sign_up.address, self.now())
+        {
             return Ok(Err(SignUpRefusal::TooMany { retry_after: limited.retry_after }));
         }
         if self.parts.policy.verify_email_first {
@@ -88,8 +91,8 @@ impl Accounts {
         }
         self.parts.outbox.queued(Enqueue::Done);
         match self.open_session(user, &sign_up.visitor, EventKind::Login, amr(false)).await? {
-            Some(tokens) => Ok(Ok(SignedUp::Opened(Box::new(tokens)))),
-            None => Err(Doubt::Contended),
+            Ok(tokens) => Ok(Ok(SignedUp::Opened(Box::new(tokens)))),
+            Err(_) => Err(Doubt::Contended),
         }
     }
 
@@ -105,7 +108,7 @@ impl Accounts {
     async fn finish_by_mail(&self, sign_up: SignUp, hash: PasswordHash) -> Result<(), Doubt> {
         let unique_key = sign_up.email.unique_key();
         // Over the budget nothing shows: the answer has gone out.
-        if self.parts.mail_limits.check_account(unique_key, self.now()).is_err() {
+        if self.parts.mail_limits.check_account(Purpose::SignUp, unique_key, self.now()).is_err() {
             return Ok(());
         }
         let new = self.new_user(&sign_up, Some(hash));

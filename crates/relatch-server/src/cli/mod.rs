@@ -10,6 +10,7 @@ mod doctor;
 mod keys;
 mod mail;
 mod only_server;
+mod passwords;
 mod print;
 mod serve;
 mod sessions;
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     /// People
     #[command(subcommand)]
     Users(Users),
+    /// Passwords that were in breaches
+    #[command(subcommand)]
+    Passwords(PasswordsCommand),
     /// Sessions
     #[command(subcommand)]
     Sessions(SessionsCommand),
@@ -123,7 +127,8 @@ pub(crate) enum Keys {
     },
     /// Stop trusting a signing key now: what it signed is refused, and clients refresh
     Revoke {
-        /// The key's `kid`
+        /// The key's `kid`, which may begin with a hyphen
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
 }
@@ -186,6 +191,21 @@ pub(crate) enum Users {
     Logout {
         /// `usr_…`, a mail address, or `ext:…`
         user: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PasswordsCommand {
+    /// Make the file of `passwords.breached_filter` from the SHA-1 list of Have I Been Pwned, ordered by hash
+    Import {
+        /// The list: lines of `SHA-1:count`
+        list: PathBuf,
+        /// The file to write; one that is there is replaced once the new one is whole
+        #[arg(long)]
+        to: PathBuf,
+        /// Leave out passwords that were seen less often
+        #[arg(long, value_name = "COUNT", default_value_t = 1)]
+        seen_at_least: u64,
     },
 }
 
@@ -308,6 +328,7 @@ pub fn run(cli: Cli, open_store: &OpenStore) -> anyhow::Result<()> {
         Command::Serve => serve::run(&common, open_store),
         Command::Keys(command) => keys::run(&common, command, open_store),
         Command::Users(command) => users::run(&common, command, open_store),
+        Command::Passwords(command) => passwords::run(command),
         Command::Sessions(command) => sessions::run(&common, command, open_store),
         Command::ApiKeys(command) => api_keys::run(&common, command, open_store),
         Command::Clients(command) => clients::run(&common, command, open_store),

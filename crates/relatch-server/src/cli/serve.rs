@@ -51,6 +51,7 @@ pub(crate) fn start(
         let metrics_listen = config.telemetry.metrics_listen;
         let mailbox = dev.as_ref().map(|dev| Arc::clone(&dev.mailbox));
         let app = App::assemble(config, bound, opened, surroundings, mailbox).await?;
+        app.accounts.check_files()?;
         if !app.accounts.can_mail() {
             tracing::info!("no mail leaves: nobody can reset a password by mail; set `mail.smtp.host`");
         }

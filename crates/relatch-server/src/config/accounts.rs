@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// How passwords are checked and kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +22,9 @@ pub struct PasswordsConfig {
     /// flood of logins never slows a refresh.
     #[schemars(range(min = 1, max = 100_000))]
     pub queue_max: usize,
+    /// A file of passwords that were in breaches, made by `relatch passwords import`: none of them may be chosen
+    /// any more. Read once at start, to find out whether it is whole; a check then reads a few bytes of it.
+    pub breached_filter: Option<PathBuf>,
     /// What one check of a password costs.
     pub argon2: Argon2Config,
 }
@@ -30,6 +34,7 @@ impl Default for PasswordsConfig {
         Self {
             length_min: 8,
             length_max: 1024,
+            breached_filter: None,
             argon2: Argon2Config::default(),
             threads: None,
             queue_max: 1024,
@@ -93,13 +98,30 @@ pub struct LimitsConfig {
     /// Failed logins from one address in that span (of IPv6, from one /64).
     #[schemars(range(min = 1, max = 1_000_000))]
     pub login_failures_per_address_max: u32,
+    /// Failed logins from one neighbourhood of addresses in that span: an IPv4 /24, an IPv6 /48.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub login_failures_per_subnet_max: u32,
+    /// Failed logins from everywhere into all accounts in that span. Over it, addresses and neighbourhoods get a
+    /// tenth of their budgets until it is calmer: a crowd of addresses gets far fewer guesses, and a person at
+    /// an address without failures still comes in. Nobody is refused for this number alone.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub login_failures_max: u32,
+    /// From so many failed logins into one account on, the next try from a device that the account has never
+    /// seen has to wait: one second, then two, four, and so on.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub login_delay_after: u32,
+    /// The longest such wait; 0 is none.
+    #[schemars(range(min = 0, max = 3600))]
+    pub login_delay_seconds_max: u32,
     /// The span in which sign-ups and requested mails are counted.
     #[schemars(range(min = 1, max = 86_400))]
     pub signup_window_seconds: u32,
-    /// Sign-ups and requested mails from one address in that span (of IPv6, from one /64).
+    /// Sign-ups from one address in that span (of IPv6, from one /64); and apart from those as many requests for
+    /// links to set a new password, and as many for a change of address.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub signups_per_address_max: u32,
-    /// Mails to one account in that span (password reset, verification). Further ones are not sent, and the
+    /// Mails to one account in that span because somebody signed up with its address, as many because a password
+    /// was forgotten, and as many because somebody wants to move there: none uses up another's. Further ones are not sent, and the
     /// answer stays what it is, so that it does not tell whether the account exists.
     #[schemars(range(min = 1, max = 1000))]
     pub mails_per_account_max: u32,
@@ -107,7 +129,8 @@ pub struct LimitsConfig {
     #[schemars(range(min = 100, max = 1_000_000))]
     pub refreshes_per_session_max: u32,
     /// The most accounts, addresses and sessions whose counts are kept at a time; beyond that the oldest
-    /// are forgotten. Bounds the memory that an attacker can make the server use.
+    /// are forgotten. Bounds the memory that an attacker can make the server use: 16 bytes for each, in each of
+    /// eight tables.
     #[schemars(range(min = 1000, max = 100_000_000))]
     pub tracked_max: usize,
 }
@@ -118,6 +141,10 @@ impl Default for LimitsConfig {
             login_window_seconds: 900,
             login_failures_per_account_max: 10,
             login_failures_per_address_max: 100,
+            login_failures_per_subnet_max: 400,
+            login_failures_max: 10_000,
+            login_delay_after: 3,
+            login_delay_seconds_max: 30,
             signup_window_seconds: 3600,
             signups_per_address_max: 50,
             mails_per_account_max: 5,

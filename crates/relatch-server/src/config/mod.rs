@@ -52,7 +52,7 @@ pub use risk::{
 pub use risk_page::risk_page;
 pub use secret_text::SecretText;
 pub use server::{HttpLimitsConfig, ServerConfig, TlsConfig};
-pub use sessions::{OnReuse, SessionsConfig, TokensConfig};
+pub use sessions::{OnReuse, SessionsConfig, TokensConfig, WhenFull};
 pub use store::{RotationDurability, StoreConfig, StoreUrl, SweepConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use webhooks::{WebhookConfig, WebhookUrl};

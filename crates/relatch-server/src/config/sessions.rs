@@ -62,6 +62,21 @@ pub struct SessionsConfig {
     /// What a reused refresh token ends: `revoke_session`, the session that it belongs to, or
     /// `revoke_user`, every session of that person.
     pub on_reuse: OnReuse,
+    /// How many live sessions one person may have at a time. Bounds what somebody who knows a password can pile
+    /// up. The bound is kept to the letter, however many log in at once.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub per_user_max: u32,
+    /// How many of those may be browsers' (the cookie transport). Absent: as many as `sessions.per_user_max`.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub per_user_cookie_max: Option<u32>,
+    /// How many of those may be apps' (the body transport). Absent: as many as `sessions.per_user_max`.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub per_user_body_max: Option<u32>,
+    /// What happens when somebody who has that many sessions logs in: `end_most_idle` ends the session that
+    /// was not heard of for longest, `end_oldest` the one that began first, and `refuse` answers
+    /// `409 too_many_sessions`, until the person logs out elsewhere. A login in the same browser always takes
+    /// the place of the session before it.
+    pub when_full: WhenFull,
 }
 
 impl Default for SessionsConfig {
@@ -73,6 +88,10 @@ impl Default for SessionsConfig {
             reuse_window_cookie_seconds: 30,
             reuse_window_body_seconds: 10,
             on_reuse: OnReuse::RevokeSession,
+            per_user_max: 100,
+            per_user_cookie_max: None,
+            per_user_body_max: None,
+            when_full: WhenFull::EndMostIdle,
         }
     }
 }
@@ -99,6 +118,19 @@ pub enum OnReuse {
     RevokeSession,
     /// Every session of that person.
     RevokeUser,
+}
+
+/// What happens when somebody logs in who has as many sessions as they may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenFull {
+    /// The session that began first ends.
+    EndOldest,
+    /// The session that was not heard of for longest ends.
+    #[default]
+    EndMostIdle,
+    /// The login is refused.
+    Refuse,
 }
 
 #[cfg(test)]

@@ -90,6 +90,8 @@ codes! {
         "Send the whole body at once.";
     EMAIL_TAKEN = CONFLICT "email_taken": "The address has an account",
         "Log in, or reset the password.";
+    TOO_MANY_SESSIONS = CONFLICT "too_many_sessions": "There are as many sessions as one person may have",
+        "Log out on another device first, or set a new password, which logs out everywhere.";
     USER_DISABLED = CONFLICT "user_disabled": "The user is disabled",
         "Enable the user first: `relatch users enable`.";
     TOO_MANY_FACTORS = CONFLICT "too_many_factors": "The account has as many second factors as it may",

@@ -45,7 +45,7 @@ pub fn allow(origin: Option<HeaderValue>, answer: &mut HeaderMap) {
     }
 }
 
-const METHODS: &str = "GET, POST, DELETE";
+const METHODS: &str = "GET, POST, PATCH, DELETE";
 const REQUEST_HEADERS: &str = "authorization, content-type, idempotency-key, x-request-id";
 const EXPOSED: &str = "date, retry-after, www-authenticate, x-request-id";
 /// Browsers cap it at two hours; a page that is no longer listed is refused by its missing headers at once.
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_listed_origin_may_send_credentials_and_read_the_exposed_headers() {
         let (before, after) = asked_by("https://app.example.com");
-        assert_eq!(before["access-control-allow-methods"], "GET, POST, DELETE");
+        assert_eq!(before["access-control-allow-methods"], "GET, POST, PATCH, DELETE");
         assert_eq!(after["access-control-allow-origin"], "https://app.example.com");
         assert_eq!(after["access-control-allow-credentials"], "true");
         assert_eq!(

@@ -15,6 +15,10 @@ pub struct DeviceName(pub String);
 #[derive(Debug)]
 pub struct FactorName(pub String);
 
+/// The name that a person chooses for a device: not a blank one.
+#[derive(Debug)]
+pub struct GivenName(pub String);
+
 /// What to call a person.
 #[derive(Debug)]
 pub struct PersonName(pub String);
@@ -28,6 +32,16 @@ impl FieldValue for DeviceName {
 impl FieldValue for FactorName {
     fn read(value: Value) -> Result<Self, Fault> {
         short_text(value, FACTOR_NAME_CHARS_MAX).map(Self)
+    }
+}
+
+impl FieldValue for GivenName {
+    fn read(value: Value) -> Result<Self, Fault> {
+        let name = short_text(value, Origin::DEVICE_NAME_CHARS_MAX)?.trim().to_owned();
+        if name.is_empty() {
+            return Err(Fault::new("missing", "Send a name that is not blank."));
+        }
+        Ok(Self(name))
     }
 }
 

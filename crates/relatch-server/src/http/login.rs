@@ -49,6 +49,7 @@ body! {
         (status = 200, description = "A new session.", body = TokenAnswer),
         (status = 401, description = "`invalid_credentials`, or `mfa_required`."),
         (status = 403, description = "`csrf_check_failed`, or `email_not_verified`."),
+        (status = 409, description = "`too_many_sessions` (`sessions.when_full = \"refuse\"`)."),
         (status = 429, description = "`too_many_attempts`; wait as `Retry-After` says."),
     ),
 )]
@@ -110,6 +111,7 @@ pub(super) async fn enter(site: &Site, caller: &Caller, body: LoginBody) -> Answ
         }
         Err(LoginRefusal::InvalidCredentials) => Err(Problem::new(&code::INVALID_CREDENTIALS)),
         Err(LoginRefusal::EmailNotVerified) => Err(Problem::new(&code::EMAIL_NOT_VERIFIED)),
+        Err(LoginRefusal::TooManySessions) => Err(Problem::new(&code::TOO_MANY_SESSIONS)),
         Err(LoginRefusal::TooMany { retry_after }) => {
             Err(Problem::new(&code::TOO_MANY_ATTEMPTS).retry_after(retry_after))
         }

@@ -95,6 +95,7 @@ pub(super) async fn finish(site: &Site, caller: &Caller, body: MfaBody) -> Answe
         }
         Err(ChallengeRefusal::InvalidTicket) => Err(Problem::new(&code::INVALID_MFA_TOKEN)),
         Err(ChallengeRefusal::WrongCode) => Err(Problem::new(&code::INVALID_CODE)),
+        Err(ChallengeRefusal::TooManySessions) => Err(Problem::new(&code::TOO_MANY_SESSIONS)),
         Err(ChallengeRefusal::TooMany { retry_after }) => {
             Err(Problem::new(&code::TOO_MANY_ATTEMPTS).retry_after(retry_after))
         }

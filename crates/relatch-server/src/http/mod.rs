@@ -10,6 +10,7 @@ pub mod cookies;
 pub mod cors;
 pub mod csrf;
 pub mod dev;
+pub mod devices;
 pub mod docs_page;
 pub mod edge;
 pub mod email;

@@ -20,6 +20,7 @@ use utoipa::openapi::{
     ),
     tags(
         (name = "Sessions", description = "Log in, stay logged in, log out."),
+        (name = "Devices", description = "What somebody has logged in with."),
         (name = "Accounts", description = "Accounts and their passwords."),
         (name = "Second factors", description = "Authenticator apps and recovery codes."),
         (name = "OAuth 2.0", description = "The same sessions for OAuth clients. Errors are those of RFC 6749."),
@@ -44,9 +45,12 @@ pub(super) fn finish(mut document: OpenApi, public_url: &WebUrl) -> OpenApi {
     }
     for (path, item) in &mut document.paths.paths {
         let errors = if path.starts_with("/oauth/") { Errors::OAUTH } else { Errors::PROBLEM };
-        for (method, operation) in
-            [("get", &mut item.get), ("post", &mut item.post), ("delete", &mut item.delete)]
-        {
+        for (method, operation) in [
+            ("get", &mut item.get),
+            ("post", &mut item.post),
+            ("patch", &mut item.patch),
+            ("delete", &mut item.delete),
+        ] {
             if let Some(operation) = operation {
                 operation.operation_id = Some(operation_id(method, path));
                 make_body_optional(operation);

@@ -6,8 +6,8 @@ use super::feed::{self, Feed};
 use super::oauth::{discovery, introspect, revoke, token};
 use super::site::{DevDoor, Site};
 use super::{
-    admin, dev, email, events, factors, jwks, login, logout, me, mfa, openapi, operations, pages, password,
-    refresh, session_list, signup,
+    admin, dev, devices, email, events, factors, jwks, login, logout, me, mfa, openapi, operations, pages,
+    password, refresh, session_list, signup,
 };
 use crate::app::App;
 use axum::Router;
@@ -59,6 +59,8 @@ pub(super) fn table() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(me::me))
         .routes(routes!(session_list::list))
         .routes(routes!(session_list::end))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::rename, devices::forget))
         .routes(routes!(events::events))
         .routes(routes!(password::change))
         .routes(routes!(password::forgot))

@@ -57,7 +57,7 @@ impl From<Doubt> for Problem {
             // An operator has to look at it first.
             Doubt::LostWrites { .. } | Doubt::Sealed(_) => Seconds(60),
             Doubt::Busy(busy) => busy.retry_after(),
-            Doubt::Store(_) | Doubt::Contended | Doubt::Signing(_) => Seconds(1),
+            Doubt::Store(_) | Doubt::Contended | Doubt::Signing(_) | Doubt::Breached(_) => Seconds(1),
         })
     }
 }

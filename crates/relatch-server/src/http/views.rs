@@ -1,6 +1,6 @@
 //! Users, sessions and events as they appear on the wire.
 
-use crate::sessions::{Explanation, Line, Sessions, Tokens};
+use crate::sessions::{Explanation, Line, OwnDevice, Sessions, Tokens};
 use crate::wire_time::rfc3339;
 use relatch_core::Session;
 use relatch_store::{Event, User};
@@ -82,6 +82,47 @@ impl SessionView {
             idle_expires_at: rfc3339(session.idle_expires_at()),
             expires_at: rfc3339(session.lifetime.expires_at),
             amr: session.authentication.amr.clone(),
+        }
+    }
+}
+
+/// A device that a person has logged in with.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Device)]
+pub struct DeviceView {
+    /// Its name for this person; nothing leads from it to the device cookie.
+    #[schema(example = "dev_AAAAAAAAAAAAAAAAAAAAAA")]
+    id: String,
+    /// Whether it is the one that asks.
+    current: bool,
+    /// What it is called.
+    name: Option<String>,
+    /// What the browser or app called itself at the last login.
+    user_agent: Option<String>,
+    /// The address from which its newest live session began.
+    ip: Option<String>,
+    /// The first login.
+    #[schema(format = "date-time")]
+    first_seen_at: String,
+    /// When it was last heard of: to about half a minute where a session lives, else the last login or logout.
+    #[schema(format = "date-time")]
+    last_seen_at: String,
+    /// How many live sessions there are on it.
+    sessions: usize,
+}
+
+impl DeviceView {
+    /// The device, as its owner sees it.
+    pub fn of(device: &OwnDevice) -> Self {
+        Self {
+            id: device.id.to_string(),
+            current: device.is_current,
+            name: device.name.clone(),
+            user_agent: device.user_agent.clone(),
+            ip: device.ip.map(|ip| ip.to_string()),
+            first_seen_at: rfc3339(device.first_seen_at),
+            last_seen_at: rfc3339(device.last_seen_at),
+            sessions: device.sessions.len(),
         }
     }
 }

@@ -84,16 +84,26 @@ impl Limiter {
 
     /// The same for who may come again at once: a refusal is counted when it is answered.
     pub(crate) fn take_quietly(&self, key: &(impl Hash + ?Sized), now: Timestamp) -> Result<(), Limited> {
+        self.take_of(key, self.quota.max, now)
+    }
+
+    /// The same, where no more than `max` of the quota may be spent: in times when less is allowed.
+    pub(super) fn take_of(
+        &self,
+        key: &(impl Hash + ?Sized),
+        max: u32,
+        now: Timestamp,
+    ) -> Result<(), Limited> {
         let (now, span) = (millis(now), self.quota.span_millis());
+        let allowed = self.quota.interval_millis * u64::from(max.clamp(1, self.quota.max));
         let place = self.place(key);
         let mut shard = self.lock(&place);
         let slot = self.slot_or_free(&mut shard, &place);
         let known = if slot.tag == place.tag { slot.whole_at } else { 0 };
         // A budget is never more than spent: without the bound, a clock set back would lock everybody out.
         let whole_at = known.clamp(now, now + span) + self.quota.interval_millis;
-        if let Some(early) = whole_at.checked_sub(now + span).filter(|early| *early > 0) {
-            let seconds = early.div_ceil(1000).try_into().unwrap_or(u32::MAX);
-            return Err(Limited { retry_after: Seconds(seconds) });
+        if let Some(early) = whole_at.checked_sub(now + allowed).filter(|early| *early > 0) {
+            return Err(Limited { retry_after: seconds(early) });
         }
         *slot = Slot { tag: place.tag, whole_at };
         Ok(())
@@ -101,6 +111,50 @@ impl Limiter {
 
     pub(super) fn count_refusal(&self) {
         counter!("relatch_limited_total", "limit" => self.name).increment(1);
+    }
+
+    /// The whole quota, in tries.
+    pub(super) fn max(&self) -> u32 {
+        self.quota.max
+    }
+
+    /// How much of this key's budget is spent, in tries.
+    pub(super) fn spent(&self, key: &(impl Hash + ?Sized), now: Timestamp) -> u32 {
+        let left = self.left_millis(key, now).div_ceil(self.quota.interval_millis);
+        left.try_into().unwrap_or(u32::MAX)
+    }
+
+    /// Refuses every try of this key until its budget is whole again.
+    pub(super) fn until_whole(&self, key: &(impl Hash + ?Sized), now: Timestamp) -> Result<(), Limited> {
+        match self.left_millis(key, now) {
+            0 => Ok(()),
+            left => Err(Limited { retry_after: seconds(left) }),
+        }
+    }
+
+    /// Spends so much of this key's budget that it is whole again at `at`, and never sooner than it was.
+    pub(super) fn spend_until(&self, key: &(impl Hash + ?Sized), at: Timestamp) {
+        let place = self.place(key);
+        let mut shard = self.lock(&place);
+        let slot = self.slot_or_free(&mut shard, &place);
+        let known = if slot.tag == place.tag { slot.whole_at } else { 0 };
+        *slot = Slot { tag: place.tag, whole_at: known.max(millis(at)) };
+    }
+
+    /// The most memory that all keys together take.
+    pub(super) fn bytes_max(&self) -> usize {
+        SHARDS * (self.sets_per_shard * size_of::<Set>() + size_of::<Mutex<Vec<Set>>>())
+    }
+
+    /// How long until this key's budget is whole again. Never more than a whole budget, whatever the clock did.
+    fn left_millis(&self, key: &(impl Hash + ?Sized), now: Timestamp) -> u64 {
+        let place = self.place(key);
+        let mut shard = self.lock(&place);
+        let slot = self.slot_or_free(&mut shard, &place);
+        if slot.tag != place.tag {
+            return 0;
+        }
+        slot.whole_at.saturating_sub(millis(now)).min(self.quota.span_millis())
     }
 
     /// Gives back one try that was taken.
@@ -163,6 +217,10 @@ struct Place {
     shard: usize,
     set: usize,
     tag: u64,
+}
+
+fn seconds(millis: u64) -> Seconds {
+    Seconds(millis.div_ceil(1000).try_into().unwrap_or(u32::MAX))
 }
 
 fn millis(at: Timestamp) -> u64 {
@@ -309,6 +367,7 @@ mod tests {
             .map(|shard| shard.lock().unwrap().capacity() * size_of::<Set>() + size_of_val(shard))
             .sum();
         assert!(bytes <= (KEYS_MAX + WAYS * SHARDS) * 16 + SHARDS * 64, "{bytes} bytes");
+        assert!(bytes <= limiter.bytes_max(), "{bytes} bytes, and {} were stated", limiter.bytes_max());
         assert_eq!(limiter.take("victim", START), limited(30));
     }
 
@@ -336,6 +395,33 @@ mod tests {
         }
         let forgotten = (0..KEYS).filter(|key| limiter.take(key, START).is_ok()).count();
         assert!(forgotten < KEYS as usize / 5, "{forgotten} of {KEYS}");
+    }
+
+    #[test]
+    fn a_part_of_a_quota_is_refused_sooner_and_comes_back_at_its_pace() {
+        let limiter = limiter(10, 300, 1000);
+        for _ in 0..3 {
+            assert_eq!(limiter.take_of("ada", 3, START), Ok(()));
+        }
+        assert_eq!(limiter.take_of("ada", 3, START), limited(30));
+        assert_eq!(limiter.spent("ada", START), 3);
+        assert_eq!(limiter.take_of("ada", 3, after(30_000)), Ok(()));
+        assert_eq!(limiter.take_of("ada", 4, after(30_000)), Ok(()), "the rest is still there");
+        assert_eq!(limiter.take_of("eve", 0, START), Ok(()), "nothing at all is never meant");
+        assert_eq!((limiter.spent("ada", after(30_000)), limiter.spent("nobody", START)), (4, 0));
+    }
+
+    #[test]
+    fn what_is_held_until_a_time_is_refused_until_then() {
+        let limiter = limiter(1, 30, 1000);
+        assert_eq!(limiter.until_whole("ada", START), Ok(()));
+        limiter.spend_until("ada", after(4_000));
+        limiter.spend_until("ada", after(2_000));
+        assert_eq!(limiter.until_whole("ada", START), limited(4));
+        assert_eq!(limiter.until_whole("ada", after(3_999)), limited(1));
+        assert_eq!(limiter.until_whole("ada", after(4_000)), Ok(()));
+        assert_eq!(limiter.until_whole("eve", START), Ok(()));
+        assert_eq!(limiter.until_whole("ada", after(-86_400_000)), limited(30), "a clock that was set back");
     }
 
     #[test]

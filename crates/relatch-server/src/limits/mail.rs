@@ -9,6 +9,9 @@ use std::net::IpAddr;
 
 /// The budgets of what makes the server write to people: sign-ups and mailed links.
 ///
+/// Each [`Purpose`] has budgets of its own, or somebody who signs up with a stranger's address would use up
+/// that stranger's links to set a new password.
+///
 /// Over the budget of an account nothing may show, or the answer would tell whether it exists: the mail is
 /// not sent, and the answer stays what it is.
 pub struct MailLimits {
@@ -27,15 +30,26 @@ impl MailLimits {
         }
     }
 
-    /// Counts a sign-up, or a mail asked for, from this address.
-    pub fn check_address(&self, address: IpAddr, now: Timestamp) -> Result<(), Limited> {
-        self.per_address.take(&network_of(address), now)
+    /// Counts something that makes the server write, from this address.
+    pub fn check_address(&self, purpose: Purpose, address: IpAddr, now: Timestamp) -> Result<(), Limited> {
+        self.per_address.take(&(purpose, network_of(address)), now)
     }
 
     /// Counts a mail to this account, named by the unique key of its address.
-    pub fn check_account(&self, account: &str, now: Timestamp) -> Result<(), Limited> {
-        self.per_account.take(account, now)
+    pub fn check_account(&self, purpose: Purpose, account: &str, now: Timestamp) -> Result<(), Limited> {
+        self.per_account.take(&(purpose, account), now)
     }
+}
+
+/// What makes the server write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Signing up.
+    SignUp,
+    /// A forgotten password.
+    ForgottenPassword,
+    /// A move to another address.
+    ChangeOfAddress,
 }
 
 #[cfg(test)]
@@ -44,7 +58,7 @@ mod tests {
     use crate::environment::OsEntropy;
 
     #[test]
-    fn addresses_and_accounts_have_budgets_of_their_own() {
+    fn addresses_accounts_and_purposes_have_budgets_of_their_own() {
         let config = LimitsConfig {
             signup_window_seconds: 600,
             signups_per_address_max: 2,
@@ -54,15 +68,21 @@ mod tests {
         let limits = MailLimits::new(&config, &OsEntropy::open().unwrap());
         let now = Timestamp::from_seconds(1_800_000_000);
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert_eq!(limits.check_address(address("2001:db8::1"), now), Ok(()));
-        assert_eq!(limits.check_address(address("2001:db8::2"), now), Ok(()));
+        let others = [Purpose::ForgottenPassword, Purpose::ChangeOfAddress];
+        let purpose = Purpose::SignUp;
+        assert_eq!(limits.check_address(purpose, address("2001:db8::1"), now), Ok(()));
+        assert_eq!(limits.check_address(purpose, address("2001:db8::2"), now), Ok(()));
         let limited = Err(Limited { retry_after: Seconds(300) });
-        assert_eq!(limits.check_address(address("2001:db8::3"), now), limited);
-        assert_eq!(limits.check_address(address("2001:db8:0:1::"), now), Ok(()));
+        assert_eq!(limits.check_address(purpose, address("2001:db8::3"), now), limited);
+        assert_eq!(limits.check_address(purpose, address("2001:db8:0:1::"), now), Ok(()));
 
-        assert_eq!(limits.check_account("ada@example.com", now), Ok(()));
+        assert_eq!(limits.check_account(purpose, "ada@example.com", now), Ok(()));
         let limited = Err(Limited { retry_after: Seconds(600) });
-        assert_eq!(limits.check_account("ada@example.com", now), limited);
-        assert_eq!(limits.check_account("eve@example.com", now), Ok(()));
+        assert_eq!(limits.check_account(purpose, "ada@example.com", now), limited);
+        assert_eq!(limits.check_account(purpose, "eve@example.com", now), Ok(()));
+        for other in others {
+            assert_eq!(limits.check_address(other, address("2001:db8::3"), now), Ok(()), "{other:?}");
+            assert_eq!(limits.check_account(other, "ada@example.com", now), Ok(()), "{other:?}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! | limit | counted by | over it |
 //! | --- | --- | --- |
-//! | [`LoginLimits`], one for passwords and one for codes | account and address; apart from both, account and known device | login answers 429 |
-//! | [`MailLimits`] | address; account | sign-up answers 429; no mail is sent |
+//! | [`LoginLimits`], one for passwords and one for codes | account, address, subnet and all together; apart from those, account and known device | login answers 429 |
+//! | [`MailLimits`] | what for, and address; what for, and account | sign-up answers 429; no mail is sent |
 //! | [`RefreshLimits`] | session, never address | refresh answers 429 |
 //! | [`RefusalNotes`] | session and rule | a refused refresh leaves no event |
 //!
@@ -21,7 +21,7 @@ mod refresh;
 
 pub use limiter::{Limited, Limiter, Quota};
 pub use login::LoginLimits;
-pub use mail::MailLimits;
+pub use mail::{MailLimits, Purpose};
 pub use networks::LastNetworks;
 pub use notes::RefusalNotes;
 pub use refresh::RefreshLimits;

@@ -1,5 +1,6 @@
 //! Passwords: what may become one, how it is kept, and who has the right one.
 
+mod breached;
 mod common;
 mod hash;
 mod pool;
@@ -7,6 +8,7 @@ mod rules;
 mod scheme;
 mod stored;
 
+pub use breached::{BreachedError, BreachedFilter, Imported, import as import_breached};
 pub use hash::{CostError, PasswordCost, PasswordVerdict};
 pub use pool::Busy;
 pub use rules::{ATTEMPT_BYTES_MAX, NewPassword, OwnWords, PasswordRefusal, PasswordRules};

@@ -61,6 +61,9 @@ pub enum PasswordRefusal {
     /// The address, its local part or the name of the service, alone or with digits and signs around it.
     #[error("the password is made of your address or the name of this service; choose another")]
     OwnWord,
+    /// In the operator's list of passwords that were in breaches.
+    #[error("this password was in a data breach, so attackers try it; choose another")]
+    Breached,
 }
 
 impl PasswordRefusal {
@@ -72,6 +75,7 @@ impl PasswordRefusal {
             Self::ControlCharacter => "control_character",
             Self::TooCommon => "too_common",
             Self::OwnWord => "own_word",
+            Self::Breached => "breached",
         }
     }
 }

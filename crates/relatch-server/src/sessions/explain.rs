@@ -239,6 +239,7 @@ pub(crate) const fn reason_in_words(reason: RevokeReason) -> &'static str {
         RevokeReason::Replaced => "the person logged in again in the same browser",
         RevokeReason::UserDeleted => "the account was deleted",
         RevokeReason::Risk => "it was used so unusually that the rules of risk ended it",
+        RevokeReason::Evicted => "the person logged in on more devices than one person may",
     }
 }
 

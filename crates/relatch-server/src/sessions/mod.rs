@@ -5,6 +5,7 @@
 
 mod bearer;
 mod choose;
+mod devices;
 mod end;
 mod explain;
 mod inspect;
@@ -15,11 +16,12 @@ mod risk;
 mod strength;
 
 pub use bearer::{Bearer, BearerProblem};
+pub use devices::{DeviceOwner, OwnDevice};
 pub use end::{EndAll, EndOne};
 pub(crate) use explain::reason_in_words;
 pub use explain::{Explanation, Line};
 pub use inspect::Inspection;
-pub use open::{LifetimePolicy, Opening};
+pub use open::{LifetimePolicy, OpenRefusal, Opening};
 pub use peek::Peek;
 pub use refresh::{RefreshRefusal, RefreshRequest};
 pub(crate) use risk::{REUSE_RECENT, is_another_family};
@@ -30,7 +32,7 @@ use crate::limits::{RefreshLimits, RefusalNotes};
 use crate::password::Busy;
 use crate::tokens::AccessTokens;
 use relatch_core::{Child, Origin, Policy, Presentation, Session, Transport, refresh_in};
-use relatch_store::{NewEvent, Store, StoreError, User};
+use relatch_store::{NewEvent, Room, Store, StoreError, User};
 use relatch_token::{
     ClientId, DeviceHash, Generation, KeyRing, Nonce, RefreshToken, Seconds, Secret, Timestamp,
 };
@@ -68,6 +70,9 @@ pub enum Doubt {
     /// The seed of a second factor stays shut.
     #[error("{0}")]
     Sealed(String),
+    /// The list of breached passwords could not be read.
+    #[error("breached passwords: {0}")]
+    Breached(String),
     /// Too much password work is waiting.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -123,6 +128,7 @@ pub struct Sessions {
     access: AccessTokens,
     policy: Policy,
     lifetimes: LifetimePolicy,
+    room: Option<Room>,
     limits: Arc<RefreshLimits>,
     refusal_notes: Option<Arc<RefusalNotes>>,
     risk: Option<Arc<RiskWatch>>,
@@ -141,6 +147,8 @@ pub struct SessionsParts {
     pub policy: Policy,
     /// How long sessions live.
     pub lifetimes: LifetimePolicy,
+    /// How many sessions a user may have at a time; without it, any number.
+    pub room: Option<Room>,
     /// How often one session may refresh.
     pub limits: Arc<RefreshLimits>,
     /// How many refusals of one session are written into its history; without it, none is.
@@ -160,12 +168,13 @@ impl Sessions {
             access,
             policy,
             lifetimes,
+            room,
             limits,
             refusal_notes,
             risk,
             surroundings,
         } = parts;
-        Self { store, ring, access, policy, lifetimes, limits, refusal_notes, risk, surroundings }
+        Self { store, ring, access, policy, lifetimes, room, limits, refusal_notes, risk, surroundings }
     }
 
     /// The keys that seal refresh tokens: whoever reads a presented token needs them.

@@ -6,8 +6,8 @@ use crate::environment::EntropyExt;
 use relatch_core::{
     Authentication, Child, EventKind, Head, Lifetime, Origin, Session, State, Transport, Version,
 };
-use relatch_store::{Commit, NewSession, User};
-use relatch_token::{ClientId, DeviceHash, Nonce, Seconds, Secret, SessionId};
+use relatch_store::{CreateSession, NewSession, User};
+use relatch_token::{ClientId, DeviceHash, DeviceId, Nonce, Seconds, Secret, SessionId};
 use serde_json::{Map, Value};
 
 /// How long sessions live.
@@ -48,10 +48,22 @@ pub struct Opening {
     pub reason: Option<String>,
 }
 
+/// Why a session does not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenRefusal {
+    /// The user was disabled, or all their sessions were ended, since they were read: what was checked then may
+    /// no longer hold.
+    Stale,
+    /// The user has as many sessions as they may have.
+    Full,
+}
+
 impl Sessions {
-    /// Begins a session and hands out its first tokens. `None` where the user was disabled, or all their
-    /// sessions were ended, since `opening.user` was read: what was checked then may no longer hold.
-    pub async fn open(&self, opening: Opening) -> Result<Option<Tokens>, Doubt> {
+    /// Begins a session and hands out its first tokens; others of the user may have to leave for it.
+    pub async fn open(&self, mut opening: Opening) -> Result<Result<Tokens, OpenRefusal>, Doubt> {
+        if let Some(chosen) = self.chosen_name(opening.user.id, opening.device).await? {
+            opening.origin.device_name = Some(chosen);
+        }
         let now = self.now();
         let entropy = &self.surroundings.entropy;
         let idle = if opening.remember { self.lifetimes.idle } else { self.lifetimes.idle_unremembered };
@@ -78,11 +90,13 @@ impl Sessions {
             claims: opening.claims,
         };
         let event = self.event(opening.kind, &session, &opening.origin, opening.reason.as_deref(), now);
+        let device_id = session.device.map(|_| DeviceId::from_bytes(entropy.array()));
         let child = Child::of(&session.head, None, now);
         let tokens = self.issue(session.clone(), opening.user, child, now)?;
-        match self.store.create(NewSession { session, event }).await? {
-            Commit::Done => Ok(Some(tokens)),
-            Commit::Conflict => Ok(None),
-        }
+        Ok(match self.store.create(NewSession { session, event, device_id, room: self.room }).await? {
+            CreateSession::Done => Ok(tokens),
+            CreateSession::Conflict => Err(OpenRefusal::Stale),
+            CreateSession::Full => Err(OpenRefusal::Full),
+        })
     }
 }

@@ -165,3 +165,29 @@ fn a_theft_is_told_to_the_operator_as_a_story() {
     let nobody = folder.run(&["sessions", "explain", "ses_AAAAAAAAAAAAAAAAAAAAAA"]);
     nobody.assert_refused(&["there is no session `ses_AAAAAAAAAAAAAAAAAAAAAA`"]);
 }
+
+#[test]
+fn a_list_of_breached_passwords_is_imported_and_a_damaged_one_stops_the_start() {
+    let folder = Folder::new();
+    let list = "EBD60E2D5ECE7DFE4145FEA9E62CA8B3980E9571:42\r\n";
+    fs::write(folder.path("list.txt"), list).unwrap();
+    let import = ["passwords", "import", "list.txt", "--to", "breached.filter"];
+    assert!(folder.ask(&import).contains("1 of 1 passwords kept"));
+    let setting = "passwords.breached_filter=breached.filter";
+    let create = ["users", "create", "--email", "ada@example.com", "--set", setting];
+    folder.run_with_input(&create, "a breached horse battery").assert_refused(&["data breach"]);
+    assert_eq!(folder.run_with_input(&create, PASSWORD).code, Some(0));
+    assert_eq!(folder.serve(&[setting]).log_in("ada@example.com").0, 200);
+
+    let whole = fs::read(folder.path("breached.filter")).unwrap();
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for damaged in [&whole[..whole.len() - 1], &changed] {
+        fs::write(folder.path("breached.filter"), damaged).unwrap();
+        let refused = folder.run(&["serve", "--set", setting]);
+        refused.assert_refused(&["breached.filter", "relatch passwords import"]);
+    }
+    fs::write(folder.path("bad.txt"), format!("{list}hunter2\n")).unwrap();
+    let refused = folder.run(&["passwords", "import", "bad.txt", "--to", "breached.filter"]);
+    refused.assert_refused(&["line 2 of bad.txt", "ordered by hash"]);
+}

@@ -19,6 +19,7 @@ async fn the_document_describes_every_route_of_the_contract() {
     insta::assert_snapshot!(routes.join("\n"), @r#"
     DELETE /admin/sessions/{id}
     DELETE /admin/users/{id}/factors
+    DELETE /auth/devices/{id}
     DELETE /auth/factors/{id}
     DELETE /auth/sessions/{id}
     GET /.well-known/jwks.json
@@ -28,6 +29,7 @@ async fn the_document_describes_every_route_of_the_contract() {
     GET /admin/sessions
     GET /admin/sessions/{id}/explain
     GET /admin/users
+    GET /auth/devices
     GET /auth/events
     GET /auth/factors
     GET /auth/me
@@ -38,6 +40,7 @@ async fn the_document_describes_every_route_of_the_contract() {
     GET /metrics
     GET /openapi.json
     GET /readyz
+    PATCH /auth/devices/{id}
     POST /admin/sessions
     POST /admin/users/{id}/disable
     POST /admin/users/{id}/logout-all

@@ -41,7 +41,10 @@ async fn a_listed_page_may_call_with_cookies_and_others_may_not() {
     };
     let request = ask(&ada);
     let before = ada.send(request).await;
-    assert_eq!((before.status, before.header("access-control-allow-methods")), (204, "GET, POST, DELETE"));
+    assert_eq!(
+        (before.status, before.header("access-control-allow-methods")),
+        (204, "GET, POST, PATCH, DELETE")
+    );
     assert!(before.header("access-control-allow-headers").contains("idempotency-key"));
     // An error can be read too, so that a page learns why.
     let refused = ada.with_token("x").get("/auth/me").await;

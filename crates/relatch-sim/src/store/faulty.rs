@@ -5,10 +5,10 @@ use crate::plant::Plant;
 use crate::timeline::{Timeline, wait_here};
 use relatch_core::{State, Update};
 use relatch_store::{
-    Change, Commit, Cursor, EventStore, FeedEntry, Loaded, NewEvent, NewSession, SessionStore, StoreError,
-    SubjectChange, SubjectEnd, SweepOrder, Swept,
+    Change, Commit, CreateSession, Cursor, EventStore, FeedEntry, Loaded, NewEvent, NewSession, SessionStore,
+    StoreError, SubjectChange, SubjectEnd, SweepOrder, Swept,
 };
-use relatch_token::{DeviceHash, SessionId, Timestamp, UserId};
+use relatch_token::{SessionId, Timestamp, UserId};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,11 +95,11 @@ impl SessionStore for FaultyStore {
         .await
     }
 
-    async fn create(&self, new: NewSession) -> Result<Commit, StoreError> {
+    async fn create(&self, new: NewSession) -> Result<CreateSession, StoreError> {
         self.suffer(|| {
-            let commit = wait_here(self.backend.store().create(new))?;
-            self.meter.count(commit == Commit::Done);
-            Ok(commit)
+            let create = wait_here(self.backend.store().create(new))?;
+            self.meter.count(create == CreateSession::Done);
+            Ok(create)
         })
         .await
     }
@@ -111,10 +111,6 @@ impl SessionStore for FaultyStore {
         limit: usize,
     ) -> Result<Vec<relatch_core::Session>, StoreError> {
         self.suffer(|| wait_here(self.backend.store().list(user, now, limit))).await
-    }
-
-    async fn knows_device(&self, user: UserId, device: DeviceHash) -> Result<bool, StoreError> {
-        self.suffer(|| wait_here(self.backend.store().knows_device(user, device))).await
     }
 
     async fn revoke_subject(&self, change: SubjectChange) -> Result<SubjectEnd, StoreError> {

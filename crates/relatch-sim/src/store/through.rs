@@ -5,11 +5,12 @@ use crate::timeline::wait_here;
 use relatch_core::{Epoch, Origin};
 use relatch_store::{
     AccountStore, ApiKey, ChannelKind, Commit, ConfirmFactor, CreateUser, Cursor, Delivery, DeliveryId,
-    EmailChange, Enqueue, Event, Factor, FactorStore, Follow, KeyStore, Link, LinkHash, LinkPurpose,
-    NewEvent, NewUser, OauthClient, OutboxStore, PasswordHash, RecoveryHash, SealedSeed, SecondFactors,
-    Settlement, SigningKeyRecord, Step, Store, StoreError, User, UserKey, Waiting,
+    Device, DeviceStore, EmailChange, Enqueue, Event, Factor, FactorStore, Follow, ForgetDevice, KeyStore,
+    Link, LinkHash, LinkPurpose, NewEvent, NewUser, OauthClient, OutboxStore, PasswordHash, RecoveryHash,
+    RenameDevice, SealedSeed, SecondFactors, Settlement, SigningKeyRecord, Step, Store, StoreError, User,
+    UserKey, Waiting,
 };
-use relatch_token::{ClientId, FactorId, Timestamp, UserId};
+use relatch_token::{ClientId, DeviceHash, FactorId, Timestamp, UserId};
 
 macro_rules! pass_on {
     ($name:ident { $($verb:ident($($argument:ident: $kind:ty),*) -> $out:ty;)* }) => {
@@ -48,6 +49,13 @@ pass_on!(FactorStore {
     remove_factors(user: UserId, event: NewEvent) -> u32;
     factors_not_under(master_id: u8, limit: usize) -> Vec<Factor>;
     reseal_factor(factor: FactorId, old: SealedSeed, new: SealedSeed) -> ();
+});
+
+pass_on!(DeviceStore {
+    device(user: UserId, hash: DeviceHash) -> Option<Device>;
+    devices(user: UserId) -> Vec<Device>;
+    rename_device(rename: RenameDevice) -> bool;
+    forget_device(forget: ForgetDevice) -> Option<u64>;
 });
 
 pass_on!(KeyStore {

@@ -4,7 +4,7 @@ use super::{log_in, open, options, sign_up};
 use crate::{Durability, Options, SqliteStore};
 use relatch_core::RevokeReason;
 use relatch_store::conformance::{START, after_millis, move_head, new_session, revoke, session};
-use relatch_store::{Commit, Loaded, Maintenance, SessionStore, Store, StoreError};
+use relatch_store::{Commit, CreateSession, Loaded, Maintenance, SessionStore, Store, StoreError};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ async fn a_full_disk_is_unavailability_and_loses_nothing_acknowledged() {
     let mut begun = 0;
     let refusal = loop {
         match store.create(new_session(session(&ada, begun))).await {
-            Ok(done) => assert_eq!(done, Commit::Done),
+            Ok(done) => assert_eq!(done, CreateSession::Done),
             Err(refusal) => break refusal,
         }
         begun += 1;
@@ -94,7 +94,7 @@ async fn a_write_that_fails_half_way_leaves_nothing_and_the_others_of_its_group_
     };
     let unlock = async { lock.execute_batch("ROLLBACK").unwrap() };
     let ((first, failed, last), ()) = tokio::join!(group, unlock);
-    assert_eq!((first, last), (Ok(Commit::Done), Ok(Commit::Done)));
+    assert_eq!((first, last), (Ok(CreateSession::Done), Ok(CreateSession::Done)));
     says(failed, "constraint");
     assert_eq!(blocked.await.unwrap(), Ok(()));
     let Loaded { user, .. } = store.load(one.id).await.unwrap().unwrap();

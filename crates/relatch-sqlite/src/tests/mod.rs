@@ -8,7 +8,7 @@ mod upkeep;
 use crate::{Options, SqliteStore};
 use relatch_store::conformance::{new_session, new_user, session, user};
 use relatch_store::{AccountStore, SessionStore};
-use relatch_store::{Commit, CreateUser, User};
+use relatch_store::{CreateSession, CreateUser, User};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +29,6 @@ async fn sign_up(store: &SqliteStore, n: u64) -> User {
 /// Session `n` of a user, begun.
 async fn log_in(store: &SqliteStore, user: &User, n: u64) -> relatch_core::Session {
     let session = session(user, n);
-    assert_eq!(store.create(new_session(session.clone())).await, Ok(Commit::Done));
+    assert_eq!(store.create(new_session(session.clone())).await, Ok(CreateSession::Done));
     session
 }

@@ -4,7 +4,9 @@ use super::{log_in, open, options, sign_up};
 use crate::checkpoint::wal_path;
 use crate::{OpenError, Options, SqliteStore};
 use relatch_store::conformance::{START, link, user};
-use relatch_store::{AccountStore, Link, LinkHash, LinkPurpose, SessionStore, Store, User};
+use relatch_store::{
+    AccountStore, Device, DeviceStore, Link, LinkHash, LinkPurpose, SessionStore, Store, User,
+};
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
@@ -71,7 +73,26 @@ fn a_newer_schema_is_refused_by_its_number() {
     drop(open(&path));
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = refusal(&path);
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 4, .. }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 6, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn browsers_of_sessions_from_before_there_were_devices_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let store = open(&path);
+    let ada = sign_up(&store, 1).await;
+    let one = log_in(&store, &ada, 1).await;
+    let before = store.devices(ada.id).await.unwrap();
+    drop(store);
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch("DROP TABLE devices").unwrap();
+    old.pragma_update(None, "user_version", 5).unwrap();
+    drop(old);
+    let store = open(&path);
+    let after = store.device(ada.id, one.device.unwrap()).await.unwrap().unwrap();
+    assert_ne!(after.id, before[0].id, "drawn anew");
+    assert_eq!(after, Device { id: after.id, ..before[0].clone() });
 }
 
 #[tokio::test]

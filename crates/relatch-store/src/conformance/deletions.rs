@@ -9,8 +9,8 @@ use crate::conformance::{
     revoke, session, session_id, sign_up, user, user_id,
 };
 use crate::{
-    Commit, CreateUser, EmailChange, EventFilter, FeedSubject, LinkPurpose, NewEvent, Store, StoreError,
-    SubjectChange, SubjectEnd, SubjectUpdate, SweepOrder, User, UserKey,
+    Commit, CreateSession, CreateUser, EmailChange, EventFilter, FeedSubject, LinkPurpose, NewEvent, Store,
+    StoreError, SubjectChange, SubjectEnd, SubjectUpdate, SweepOrder, User, UserKey,
 };
 use relatch_core::{Ended, Epoch, EventKind, Origin, Revocation, RevokeReason, Session};
 use relatch_token::Seconds;
@@ -52,7 +52,7 @@ pub(super) async fn a_deleted_user_is_nobody_to_every_verb(harness: &dyn Harness
     assert_eq!(store.revoke_subject(by_link).await, Ok(SubjectEnd::Conflict));
     for epoch in [Epoch(0), Epoch(1), Epoch(2)] {
         let late = Session { epoch, ..session(&ada, 50) };
-        assert_eq!(store.create(new_session(late)).await, Ok(Commit::Conflict));
+        assert_eq!(store.create(new_session(late)).await, Ok(CreateSession::Conflict));
     }
     assert_eq!(store.list(ada.id, START, 10).await, Ok(vec![]));
     assert_eq!(events_of(&*store).await, events, "something that did not happen was told");
@@ -257,7 +257,7 @@ async fn with_everything(store: &dyn Store) -> User {
         one
     });
     for one in &sessions {
-        assert_eq!(store.create(new_session(one.clone())).await, Ok(Commit::Done));
+        assert_eq!(store.create(new_session(one.clone())).await, Ok(CreateSession::Done));
     }
     store.commit(revoke(&sessions[3], RevokeReason::Logout, START)).await.unwrap();
     assert_eq!(reread(store, ada.id).await, ada);

@@ -2,7 +2,7 @@
 
 use crate::conformance::feed_of;
 use crate::{
-    ApiKey, ChannelKind, Cursor, Event, EventFilter, FeedEntry, Loaded, OauthClient, PasswordHash,
+    ApiKey, ChannelKind, Cursor, Device, Event, EventFilter, FeedEntry, Loaded, OauthClient, PasswordHash,
     SecondFactors, SigningKeyRecord, Store, User, UserKey, Waiting,
 };
 use relatch_token::SessionId;
@@ -11,6 +11,7 @@ use relatch_token::SessionId;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Dump {
     users: Vec<(User, Option<PasswordHash>, SecondFactors)>,
+    devices: Vec<Vec<Device>>,
     sessions: Vec<Option<Loaded>>,
     events: Vec<Event>,
     feed: Vec<FeedEntry>,
@@ -28,14 +29,16 @@ impl Dump {
         for id in ids {
             sessions.push(store.load(*id).await.unwrap());
         }
-        let mut users = Vec::new();
+        let (mut users, mut devices) = (Vec::new(), Vec::new());
         for user in store.users(None, usize::MAX).await.unwrap() {
+            devices.push(store.devices(user.id).await.unwrap());
             let (user, password) = store.credentials(&UserKey::Id(user.id)).await.unwrap().unwrap();
             let factors = store.second_factors(user.id).await.unwrap();
             users.push((user, password, factors));
         }
         Self {
             users,
+            devices,
             sessions,
             events: events(store).await,
             feed: feed_of(store).await,

@@ -4,13 +4,13 @@ use crate::conformance::dump::Dump;
 use crate::conformance::factors::{codes, confirm, factor};
 use crate::conformance::sessions::full;
 use crate::conformance::{
-    Harness, START, after_millis, api_key, at_once, check, client, client_id, delivery, delivery_id, disable,
-    end, end_all, event, feed_of, link, load, log_in, move_head, new_session, new_user, password, reread,
-    revoke, session, session_id, sign_up, signing_key, user, user_id,
+    Harness, START, after_millis, api_key, at_once, check, client, client_id, delivery, delivery_id,
+    device_id, disable, end, end_all, event, feed_of, link, load, log_in, move_head, new_session, new_user,
+    password, reread, revoke, session, session_id, sign_up, signing_key, user, user_id,
 };
 use crate::{
-    ChannelKind, Commit, Cursor, EventFilter, LinkPurpose, RecoveryHash, Settlement, Step, Store, StoreError,
-    SubjectChange, SweepOrder, UserKey,
+    ChannelKind, Commit, Cursor, EventFilter, ForgetDevice, LinkPurpose, RecoveryHash, RenameDevice,
+    Settlement, Step, Store, StoreError, SubjectChange, SweepOrder, UserKey,
 };
 use relatch_core::{Epoch, EventKind, Origin, RevokeReason};
 use relatch_token::{DeviceHash, SessionId};
@@ -115,7 +115,20 @@ async fn every_verb(store: &Arc<dyn Store>, id: SessionId) -> Vec<(&'static str,
         commit(move_head(&session(&ada, 1), START))
         create(new_session(session(&ada, 70)))
         list(ada.id, START, 10)
-        knows_device(ada.id, DeviceHash([1; 8]))
+        device(ada.id, DeviceHash([1; 8]))
+        devices(ada.id)
+        rename_device(RenameDevice {
+            user_id: ada.id,
+            device_id: device_id(&session(&ada, 1)),
+            name: "a name".into(),
+            event: event(EventKind::DeviceRenamed, ada.id, START),
+        })
+        forget_device(ForgetDevice {
+            user_id: ada.id,
+            device_id: device_id(&session(&ada, 1)),
+            asking: None,
+            event: event(EventKind::DeviceForgotten, ada.id, START),
+        })
         revoke_subject(end_all(ada.id, START))
         sweep(order)
         changes_since(Default::default(), 10)

@@ -2,7 +2,7 @@
 
 use crate::conformance::Dice;
 use crate::{
-    ApiKey, Change, Channel, ClientKind, Commit, CreateUser, Delivery, DeliveryId, FeedEntry, Link,
+    ApiKey, Change, Channel, ClientKind, CreateSession, CreateUser, Delivery, DeliveryId, FeedEntry, Link,
     LinkAddress, LinkHash, LinkPurpose, NewEvent, NewSession, NewUser, OauthClient, PasswordHash,
     SigningKeyRecord, Store, SubjectChange, SubjectEnd, SubjectUpdate, User, UserEmail, UserKey,
 };
@@ -11,7 +11,8 @@ use relatch_core::{
     Transport, Update, Version,
 };
 use relatch_token::{
-    ClientId, DeviceHash, Generation, Nonce, Seconds, Secret, SessionId, SessionSecret, Timestamp, UserId,
+    ClientId, DeviceHash, DeviceId, Generation, Nonce, Seconds, Secret, SessionId, SessionSecret, Timestamp,
+    UserId,
 };
 use serde_json::Map;
 
@@ -96,14 +97,21 @@ pub fn session_begun(user: &User, n: u64, at: Timestamp) -> Session {
     }
 }
 
-/// The beginning of a session, with its event.
+/// The beginning of a session, with its event, however many the user has.
 pub fn new_session(session: Session) -> NewSession {
     let event = NewEvent {
         session_id: Some(session.id),
         origin: session.origin.clone(),
         ..event(EventKind::Login, session.user_id, session.created_at())
     };
-    NewSession { session, event }
+    NewSession { device_id: session.device.map(|_| device_id(&session)), session, event, room: None }
+}
+
+/// What the device of a session is called by, where the session is the first on it.
+pub fn device_id(session: &Session) -> DeviceId {
+    let [mut bytes, session] = [*session.user_id.as_bytes(), *session.id.as_bytes()];
+    bytes.iter_mut().zip(session).for_each(|(one, other)| *one ^= other);
+    DeviceId::from_bytes(bytes)
 }
 
 /// An event of nothing but a kind, a user and a time.
@@ -275,7 +283,7 @@ pub async fn sign_up(store: &dyn Store, n: u64) -> User {
 /// Begins session `n` of the user as they are now in the store.
 pub async fn log_in(store: &dyn Store, user: &User, n: u64) -> Session {
     let session = session(&reread(store, user.id).await, n);
-    assert_eq!(store.create(new_session(session.clone())).await, Ok(Commit::Done));
+    assert_eq!(store.create(new_session(session.clone())).await, Ok(CreateSession::Done));
     session
 }
 

@@ -8,13 +8,14 @@ use crate::conformance::{
 };
 use crate::memory::MemoryStore;
 use crate::{
-    AccountStore, Change, ChannelKind, Commit, CreateUser, Delivery, DeliveryId, EmailChange, Enqueue,
-    EventFilter, FeedEntry, FeedSubject, Link, LinkHash, LinkPurpose, Loaded, NewEvent, NewSession, NewUser,
-    PasswordHash, SessionStore, Settlement, SigningKeyRecord, Store, SubjectChange, SubjectEnd,
-    SubjectUpdate, SweepOrder, Swept, User, UserKey,
+    AccountStore, Change, ChannelKind, Commit, CreateSession, CreateUser, Delivery, DeliveryId, Device,
+    DeviceStore, EmailChange, Enqueue, EventFilter, FeedEntry, FeedSubject, ForgetDevice, Link, LinkHash,
+    LinkPurpose, Loaded, NewEvent, NewSession, NewUser, PasswordHash, RenameDevice, Room, SessionStore,
+    Settlement, SigningKeyRecord, Store, SubjectChange, SubjectEnd, SubjectUpdate, SweepOrder, Swept, User,
+    UserKey, WhenFull,
 };
 use relatch_core::{Epoch, EventKind, Origin, RevokeReason, Session, Version};
-use relatch_token::{DeviceHash, Seconds, SessionId, Timestamp, UserId};
+use relatch_token::{DeviceHash, DeviceId, Seconds, SessionId, Timestamp, UserId};
 
 /// Three histories; a failure names the seed and the step.
 pub(super) async fn a_random_history_gets_the_answers_of_the_reference(harness: &dyn Harness) {
@@ -46,11 +47,13 @@ const KEYS: u64 = 4;
 /// One question to both stores.
 #[derive(Clone, Debug)]
 enum Ask {
-    CreateUser(NewUser),
+    CreateUser(Box<NewUser>),
     Create(Box<NewSession>),
     Load(SessionId),
     List(UserId, Timestamp, usize),
-    KnowsDevice(UserId, DeviceHash),
+    Device(UserId, DeviceHash),
+    RenameDevice(RenameDevice),
+    ForgetDevice(ForgetDevice),
     Commit(Change),
     RevokeSubject(SubjectChange),
     Enable(UserId, NewEvent),
@@ -77,6 +80,7 @@ enum Ask {
 #[derive(Debug, PartialEq)]
 enum Answer {
     Created(CreateUser),
+    Create(CreateSession),
     Commit(Commit),
     Loaded(Option<Box<Loaded>>),
     Sessions(Vec<Session>),
@@ -92,16 +96,20 @@ enum Answer {
     Queued(Enqueue),
     Deliveries(Vec<Delivery>),
     Bool(bool),
+    Device(Option<Device>),
+    Forgotten(Option<u64>),
     Nothing,
 }
 
 async fn answer(store: &dyn Store, ask: &Ask) -> Answer {
     match ask.clone() {
-        Ask::CreateUser(new) => Answer::Created(store.create_user(new).await.unwrap()),
-        Ask::Create(new) => Answer::Commit(store.create(*new).await.unwrap()),
+        Ask::CreateUser(new) => Answer::Created(store.create_user(*new).await.unwrap()),
+        Ask::Create(new) => Answer::Create(store.create(*new).await.unwrap()),
         Ask::Load(id) => Answer::Loaded(store.load(id).await.unwrap().map(Box::new)),
         Ask::List(user, now, limit) => Answer::Sessions(store.list(user, now, limit).await.unwrap()),
-        Ask::KnowsDevice(user, device) => Answer::Bool(store.knows_device(user, device).await.unwrap()),
+        Ask::Device(user, hash) => Answer::Device(store.device(user, hash).await.unwrap()),
+        Ask::RenameDevice(rename) => Answer::Bool(store.rename_device(rename).await.unwrap()),
+        Ask::ForgetDevice(forget) => Answer::Forgotten(store.forget_device(forget).await.unwrap()),
         Ask::Commit(change) => Answer::Commit(store.commit(change).await.unwrap()),
         Ask::RevokeSubject(change) => Answer::Ended(store.revoke_subject(change).await.unwrap()),
         Ask::Enable(user, event) => store.enable_user(user, event).await.map(|()| Answer::Nothing).unwrap(),
@@ -187,11 +195,13 @@ impl History {
         let is_made = kept.is_some();
         let owner = kept.unwrap_or_else(|| User { id: self.ids[who as usize], ..user(who) });
         match self.dice.below(112) {
-            0..7 => Ask::CreateUser(self.new_user(who, is_made)),
-            7..25 => Ask::Create(Box::new(new_session(self.new_session(&owner)))),
+            0..7 => Ask::CreateUser(Box::new(self.new_user(who, is_made))),
+            7..25 => Ask::Create(Box::new(self.beginning(&owner))),
             25..30 => Ask::Load(self.session_id()),
-            30..35 => Ask::List(owner.id, now, self.dice.below(6) as usize),
-            35..37 => Ask::KnowsDevice(user_id(self.dice.below(USERS)), self.device(reference).await),
+            30..31 => Ask::RenameDevice(self.rename_device(reference, &owner).await),
+            31..32 => Ask::ForgetDevice(self.forget_device(reference, &owner).await),
+            32..35 => Ask::List(owner.id, now, self.dice.below(6) as usize),
+            35..37 => Ask::Device(user_id(self.dice.below(USERS)), self.device(reference).await),
             37..55 => Ask::Commit(self.refresh(reference, &owner).await),
             55..62 => Ask::Commit(self.revocation(reference, &owner).await),
             62..70 => Ask::RevokeSubject(self.subject_change(&owner)),
@@ -231,6 +241,22 @@ impl History {
         new_user(new, who)
     }
 
+    /// In a room of its own now and then, often too small.
+    fn beginning(&mut self, owner: &User) -> NewSession {
+        let session = self.new_session(owner);
+        let mut bound = |most: u64| 1 + self.dice.below(most) as u32;
+        let (sessions_max, cookie_max, body_max) = (bound(6), bound(6), bound(3));
+        let when_full = [WhenFull::EndOldest, WhenFull::EndMostIdle, WhenFull::Refuse];
+        let when_full = self.dice.pick(&when_full).copied().unwrap_or(WhenFull::Refuse);
+        let room = Room {
+            sessions_max,
+            cookie_max: self.dice.one_in(2).then_some(cookie_max),
+            body_max: self.dice.one_in(2).then_some(body_max),
+            when_full,
+        };
+        NewSession { room: self.dice.one_in(3).then_some(room), ..new_session(session) }
+    }
+
     /// Mostly new and of the present epoch.
     fn new_session(&mut self, owner: &User) -> Session {
         let mut session = session_begun(owner, self.dice.next(), self.now);
@@ -263,6 +289,29 @@ impl History {
     async fn device(&mut self, reference: &MemoryStore) -> DeviceHash {
         let loaded = reference.load(self.session_id()).await.unwrap();
         loaded.and_then(|loaded| loaded.session.device).unwrap_or(DeviceHash([0; 8]))
+    }
+
+    /// A device that is known, or a session by itself, or neither.
+    async fn device_id(&mut self, reference: &MemoryStore, owner: &User) -> DeviceId {
+        let known = reference.devices(owner.id).await.unwrap();
+        match self.dice.pick(&known) {
+            Some(device) if self.dice.one_in(2) => device.id,
+            _ => DeviceId::of_session(self.session_id()),
+        }
+    }
+
+    async fn rename_device(&mut self, reference: &MemoryStore, owner: &User) -> RenameDevice {
+        let device_id = self.device_id(reference, owner).await;
+        let name = format!("device {}", self.dice.below(10));
+        let event = event(EventKind::DeviceRenamed, owner.id, self.now);
+        RenameDevice { user_id: owner.id, device_id, name, event }
+    }
+
+    async fn forget_device(&mut self, reference: &MemoryStore, owner: &User) -> ForgetDevice {
+        let device_id = self.device_id(reference, owner).await;
+        let asking = self.dice.one_in(2).then(|| self.session_id());
+        let event = event(EventKind::DeviceForgotten, owner.id, self.now);
+        ForgetDevice { user_id: owner.id, device_id, asking, event }
     }
 
     async fn refresh(&mut self, reference: &MemoryStore, owner: &User) -> Change {

@@ -9,6 +9,7 @@ mod accounts;
 mod addresses;
 mod commits;
 mod deletions;
+mod devices;
 mod dice;
 mod dump;
 mod events;
@@ -20,6 +21,7 @@ mod history;
 mod keys;
 mod links;
 mod outbox;
+mod rooms;
 mod sessions;
 mod subjects;
 mod sweeps;
@@ -70,7 +72,28 @@ macro_rules! conformance_suite {
                 one_of_many_logins_with_one_session_id_begins
                 live_sessions_are_listed_newest_first
                 a_session_leaves_the_list_at_the_end_of_its_idle_time
-                a_device_is_known_by_its_user_alone
+            }
+            rooms {
+                the_oldest_or_the_most_idle_session_leaves_for_a_new_one
+                a_full_user_is_refused_without_a_trace
+                a_session_of_the_same_browser_leaves_first_and_makes_room_where_nothing_else_does
+                each_transport_may_have_a_bound_of_its_own
+                dead_sessions_take_no_room
+                a_smaller_room_than_before_is_made_all_at_once
+                an_eviction_its_event_and_its_feed_entry_come_together
+                of_50_logins_at_once_no_more_live_on_than_there_is_room_for
+            }
+            devices {
+                a_device_is_known_by_its_user_alone_and_by_another_id_to_each
+                a_device_remembers_the_last_login_and_what_was_last_heard_when_a_session_ended
+                a_name_that_its_user_chose_outlasts_logins_and_a_given_one_does_not
+                a_session_without_a_known_device_is_a_device_by_itself
+                forgetting_a_device_ends_its_sessions_and_nobody_elses
+                a_device_of_another_user_is_neither_named_nor_forgotten
+                one_of_20_who_forget_a_device_at_once_does
+                a_login_that_races_forgetting_leaves_no_session_on_a_device_that_is_not_known
+                who_meets_one_device_too_many_forgets_the_one_seen_longest_ago
+                devices_leave_with_their_last_session_and_with_their_user
             }
             commits {
                 a_moved_head_is_seen_by_the_next_load

@@ -1,6 +1,6 @@
 //! Sessions begin, come back as they were, and are listed.
 
-use crate::Commit;
+use crate::CreateSession;
 use crate::conformance::{
     Harness, IDLE, LIFE, START, after_millis, at_once, check, client_id, disable, end, end_all, events_of,
     load, log_in, new_session, reread, revoke, session, session_begun, session_id, sign_up, user, user_id,
@@ -13,7 +13,7 @@ pub(super) async fn every_field_of_a_session_comes_back(harness: &dyn Harness) {
     let store = harness.open().await;
     let ada = sign_up(&*store, 1).await;
     let full = full(&session(&ada, 1));
-    assert_eq!(store.create(new_session(full.clone())).await, Ok(Commit::Done));
+    assert_eq!(store.create(new_session(full.clone())).await, Ok(CreateSession::Done));
     let loaded = store.load(full.id).await.unwrap().unwrap();
     assert_eq!(loaded.session, full);
     assert_eq!(loaded.user, ada);
@@ -44,7 +44,7 @@ pub(super) async fn each_optional_field_comes_back_alone(harness: &dyn Harness) 
     for (n, edit) in edits.into_iter().enumerate() {
         let mut one = Session { id: session_id(n as u64), ..bare.clone() };
         edit(&mut one, &full);
-        assert_eq!(store.create(new_session(one.clone())).await, Ok(Commit::Done));
+        assert_eq!(store.create(new_session(one.clone())).await, Ok(CreateSession::Done));
         assert_eq!(load(&*store, one.id).await, one, "edit {n}");
     }
 }
@@ -67,7 +67,7 @@ pub(super) async fn large_numbers_and_odd_times_come_back(harness: &dyn Harness)
     let mut other = Session { id: SessionId::from_bytes([0; 16]), ..one.clone() };
     other.lifetime = Lifetime { idle: Seconds(0), expires_at: START };
     for session in [one, other] {
-        assert_eq!(store.create(new_session(session.clone())).await, Ok(Commit::Done));
+        assert_eq!(store.create(new_session(session.clone())).await, Ok(CreateSession::Done));
         assert_eq!(load(&*store, session.id).await, session);
     }
 }
@@ -85,12 +85,12 @@ pub(super) async fn a_session_id_is_given_once(harness: &dyn Harness) {
     let first = log_in(&*store, &ada, 1).await;
     let events = events_of(&*store).await;
     let second = Session { scope: Some("other".into()), ..session(&bob, 1) };
-    assert_eq!(store.create(new_session(second.clone())).await, Ok(Commit::Conflict));
+    assert_eq!(store.create(new_session(second.clone())).await, Ok(CreateSession::Conflict));
     assert_eq!(load(&*store, first.id).await, first);
     assert_eq!(events_of(&*store).await, events, "a refused login left an event");
 
     store.commit(revoke(&first, RevokeReason::Logout, START)).await.unwrap();
-    assert_eq!(store.create(new_session(second)).await, Ok(Commit::Conflict), "over a revoked one");
+    assert_eq!(store.create(new_session(second)).await, Ok(CreateSession::Conflict), "over a revoked one");
 }
 
 pub(super) async fn only_a_session_of_the_present_epoch_begins(harness: &dyn Harness) {
@@ -101,7 +101,7 @@ pub(super) async fn only_a_session_of_the_present_epoch_begins(harness: &dyn Har
     let events = events_of(&*store).await;
     for epoch in [0, 1, 3] {
         let stale = Session { epoch: Epoch(epoch), ..session(&ada, 1) };
-        assert_eq!(store.create(new_session(stale)).await, Ok(Commit::Conflict), "epoch {epoch}");
+        assert_eq!(store.create(new_session(stale)).await, Ok(CreateSession::Conflict), "epoch {epoch}");
     }
     assert_eq!(store.load(session_id(1)).await, Ok(None));
     assert_eq!(events_of(&*store).await, events, "a refused login left an event");
@@ -112,10 +112,10 @@ pub(super) async fn only_a_session_of_the_present_epoch_begins(harness: &dyn Har
 pub(super) async fn a_session_of_an_unknown_or_disabled_user_never_begins(harness: &dyn Harness) {
     let store = harness.open().await;
     let ada = sign_up(&*store, 1).await;
-    assert_eq!(store.create(new_session(session(&user(2), 2))).await, Ok(Commit::Conflict));
+    assert_eq!(store.create(new_session(session(&user(2), 2))).await, Ok(CreateSession::Conflict));
     end(&*store, disable(ada.id, START)).await;
     let now = reread(&*store, ada.id).await;
-    assert_eq!(store.create(new_session(session(&now, 1))).await, Ok(Commit::Conflict));
+    assert_eq!(store.create(new_session(session(&now, 1))).await, Ok(CreateSession::Conflict));
     assert_eq!(store.load(session_id(1)).await, Ok(None));
     assert_eq!(store.load(session_id(2)).await, Ok(None));
 }
@@ -129,7 +129,7 @@ pub(super) async fn one_of_many_logins_with_one_session_id_begins(harness: &dyn 
         async move { store.create(new_session(one)).await.unwrap() }
     }))
     .await;
-    let done: Vec<_> = (0..32).filter(|n| answers[*n] == Commit::Done).collect();
+    let done: Vec<_> = (0..32).filter(|n| answers[*n] == CreateSession::Done).collect();
     assert_eq!(done.len(), 1);
     assert_eq!(load(&*store, session_id(1)).await.scope, Some(format!("try {}", done[0])));
 }
@@ -141,7 +141,7 @@ pub(super) async fn live_sessions_are_listed_newest_first(harness: &dyn Harness)
     for n in 0..12 {
         let owner = if n % 3 == 2 { &bob } else { &ada };
         let one = session_begun(owner, n, after_millis(n as i64 * 10));
-        assert_eq!(store.create(new_session(one.clone())).await, Ok(Commit::Done));
+        assert_eq!(store.create(new_session(one.clone())).await, Ok(CreateSession::Done));
         sessions.push(one);
     }
     store.commit(revoke(&sessions[4], RevokeReason::Logout, after_millis(200))).await.unwrap();
@@ -169,21 +169,6 @@ pub(super) async fn a_session_leaves_the_list_at_the_end_of_its_idle_time(harnes
     assert_eq!(listed(after_millis(IDLE.as_millis() - 1)).await, 1);
     assert_eq!(listed(after_millis(IDLE.as_millis())).await, 0);
     assert_eq!(listed(after_millis(LIFE.as_millis())).await, 0);
-}
-
-pub(super) async fn a_device_is_known_by_its_user_alone(harness: &dyn Harness) {
-    let store = harness.open().await;
-    let (ada, bob) = (sign_up(&*store, 1).await, sign_up(&*store, 2).await);
-    let one = log_in(&*store, &ada, 1).await;
-    store.create(new_session(bare(&session(&ada, 2)))).await.unwrap();
-    let device = one.device.unwrap();
-    assert_eq!(store.knows_device(ada.id, device).await, Ok(true));
-    assert_eq!(store.knows_device(bob.id, device).await, Ok(false));
-    assert_eq!(store.knows_device(user_id(3), device).await, Ok(false));
-    assert_eq!(store.knows_device(ada.id, DeviceHash([0; 8])).await, Ok(false), "a session without a device");
-    store.commit(revoke(&one, RevokeReason::Logout, START)).await.unwrap();
-    end(&*store, end_all(ada.id, START)).await;
-    assert_eq!(store.knows_device(ada.id, device).await, Ok(true), "logged out, and still theirs");
 }
 
 /// The session with every optional field filled, and oddly.

@@ -71,7 +71,7 @@ pub(super) async fn a_batch_is_no_larger_than_asked_for(harness: &dyn Harness) {
     for batch in 0.. {
         assert!(batch < BATCHES_MAX, "the sweep never comes round");
         let swept = store.sweep(order).await.unwrap();
-        for count in [swept.sessions, swept.events, swept.feed, swept.links] {
+        for count in [swept.sessions, swept.events, swept.feed, swept.links, swept.devices] {
             assert!(count <= 7, "a batch of {count}");
         }
         add(&mut total, swept);
@@ -225,6 +225,7 @@ fn add(total: &mut Swept, batch: Swept) {
     total.events += batch.events;
     total.feed += batch.feed;
     total.links += batch.links;
+    total.devices += batch.devices;
     total.users += batch.users;
     total.is_round_done |= batch.is_round_done;
 }

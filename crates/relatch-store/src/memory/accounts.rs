@@ -224,6 +224,7 @@ impl Tables {
         self.by_external.retain(|_, owner| *owner != user_id);
         self.links.retain(|_, link| link.user_id != user_id);
         self.outbox.retain(|delivery| delivery.user_id != Some(user_id));
+        self.forget_devices_of(user_id);
         for id in self.sessions_of.get(&user_id).into_iter().flatten() {
             let Some(session) = self.sessions.get_mut(id) else { continue };
             session.origin = Origin::default();

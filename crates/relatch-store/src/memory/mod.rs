@@ -3,6 +3,7 @@
 //! No clock, no randomness: the simulator runs on it, and makes it fail on purpose.
 
 mod accounts;
+mod devices;
 mod factors;
 mod keys;
 mod log;

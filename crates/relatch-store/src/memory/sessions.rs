@@ -3,11 +3,11 @@
 use crate::memory::MemoryStore;
 use crate::memory::tables::{FeedItem, Tables};
 use crate::{
-    Change, Commit, Cursor, FeedEntry, FeedSubject, LinkPurpose, Loaded, NewSession, SessionStore,
-    StoreError, SubjectChange, SubjectEnd, SubjectUpdate, SweepOrder, Swept,
+    Change, Commit, CreateSession, Cursor, FeedEntry, FeedSubject, Leaving, LinkPurpose, Loaded, NewEvent,
+    NewSession, SessionStore, StoreError, SubjectChange, SubjectEnd, SubjectUpdate, SweepOrder, Swept,
 };
 use relatch_core::{Epoch, Revocation, Session, Standing, State, Update};
-use relatch_token::{DeviceHash, SessionId, Timestamp, UserId};
+use relatch_token::{SessionId, Timestamp, UserId};
 
 #[async_trait::async_trait]
 impl SessionStore for MemoryStore {
@@ -19,16 +19,12 @@ impl SessionStore for MemoryStore {
         self.with(|tables| tables.commit(change))
     }
 
-    async fn create(&self, new: NewSession) -> Result<Commit, StoreError> {
+    async fn create(&self, new: NewSession) -> Result<CreateSession, StoreError> {
         self.with(|tables| tables.create(new))
     }
 
     async fn list(&self, user: UserId, now: Timestamp, limit: usize) -> Result<Vec<Session>, StoreError> {
         self.with(|tables| tables.list(user, now, limit))
-    }
-
-    async fn knows_device(&self, user: UserId, device: DeviceHash) -> Result<bool, StoreError> {
-        self.with(|tables| tables.sessions_of(user).any(|session| session.device == Some(device)))
     }
 
     async fn revoke_subject(&self, change: SubjectChange) -> Result<SubjectEnd, StoreError> {
@@ -55,7 +51,7 @@ impl Tables {
         Some(Loaded { session, user })
     }
 
-    fn commit(&mut self, change: Change) -> Commit {
+    pub(super) fn commit(&mut self, change: Change) -> Commit {
         let Some(session) = self.sessions.get_mut(&change.session_id) else { return Commit::Conflict };
         if session.version != change.expected || session.state != State::Live {
             return Commit::Conflict;
@@ -67,29 +63,43 @@ impl Tables {
         }
         let before = session.head;
         change.update.apply(session);
+        let changed = session.clone();
         let event = change.event.map(|event| self.events.push(event));
         match change.update {
             Update::MoveHead(_) => self.moves.push(change.session_id, before, event),
             Update::Revoke(revocation) => {
                 self.moves.settle(change.session_id);
+                self.see_device(&changed);
                 self.tell_verifiers(revocation.at, FeedSubject::Session(change.session_id));
             }
         }
         Commit::Done
     }
 
-    fn create(&mut self, new: NewSession) -> Commit {
+    fn create(&mut self, new: NewSession) -> CreateSession {
         let session = new.session;
-        let Some(account) = self.accounts.get(&session.user_id) else { return Commit::Conflict };
+        let Some(account) = self.accounts.get(&session.user_id) else { return CreateSession::Conflict };
         let standing = account.user.standing;
         let is_welcome = standing.disabled_at.is_none() && standing.not_before == session.epoch;
         if !is_welcome || self.sessions.contains_key(&session.id) {
-            return Commit::Conflict;
+            return CreateSession::Conflict;
         }
+        if let Some(room) = new.room {
+            let live = self.list(session.user_id, new.event.at, usize::MAX);
+            let Some(leaving) = room.clear(&session, live) else { return CreateSession::Full };
+            leaving.iter().for_each(|one| self.make_leave(one, &new.event));
+        }
+        self.meet_device(&session, new.device_id);
         self.sessions_of.entry(session.user_id).or_default().push(session.id);
         self.sessions.insert(session.id, session);
         self.events.push(new.event);
-        Commit::Done
+        CreateSession::Done
+    }
+
+    fn make_leave(&mut self, leaving: &Leaving, beginning: &NewEvent) {
+        let (session_id, expected) = (leaving.session.id, leaving.session.version);
+        let update = Update::Revoke(leaving.revocation(beginning));
+        self.commit(Change { session_id, expected, update, event: Some(leaving.event(beginning)) });
     }
 
     fn list(&self, user: UserId, now: Timestamp, limit: usize) -> Vec<Session> {
@@ -118,8 +128,8 @@ impl Tables {
 
         let epoch = Epoch(before.not_before.0 + 1);
         let kept = self.kept(&change, &before);
-        let live =
-            self.sessions_of(user_id).filter(|session| session.check(&before, change.at).is_ok()).count();
+        let live: Vec<Session> = self.list(user_id, change.at, usize::MAX);
+        live.iter().for_each(|session| self.see_device(session));
         if let Some(session) = kept.and_then(|id| self.sessions.get_mut(&id)) {
             session.epoch = epoch;
             session.version.0 += 1;
@@ -134,7 +144,7 @@ impl Tables {
             self.update_account(user_id, update, change.at);
         }
         self.tell_verifiers(change.at, FeedSubject::User { user_id, keep: kept });
-        Some(SubjectEnd::Done { revoked: (live - usize::from(kept.is_some())) as u64, epoch })
+        Some(SubjectEnd::Done { revoked: (live.len() - usize::from(kept.is_some())) as u64, epoch })
     }
 
     /// The session that goes on: the user's own, live, and not of a user who may not come back.

@@ -13,14 +13,16 @@ impl Tables {
         let events = self.sweep_events(order.events_before, most);
         let feed = self.feed.drop_old(most, |_, item| item.at < order.feed_before);
         let links = self.sweep_links(order.now, most);
+        let devices = self.sweep_devices(order.dead_before, most);
         let users = self.sweep_users(order.events_before, most);
         Swept {
             sessions: sessions as u64,
             events: events as u64,
             feed: feed as u64,
             links: links as u64,
+            devices: devices as u64,
             users: users as u64,
-            is_round_done: is_end && [events, feed, links, users].iter().all(|left| *left < most),
+            is_round_done: is_end && [events, feed, links, devices, users].iter().all(|left| *left < most),
         }
     }
 

@@ -3,11 +3,11 @@
 use crate::memory::log::Log;
 use crate::memory::undo::Moves;
 use crate::{
-    ApiKey, Cursor, Delivery, Factor, FeedSubject, Link, NewEvent, OauthClient, PasswordHash, RecoveryHash,
-    SigningKeyRecord, User, UserKey,
+    ApiKey, Cursor, Delivery, Device, Factor, FeedSubject, Link, NewEvent, OauthClient, PasswordHash,
+    RecoveryHash, SigningKeyRecord, User, UserKey,
 };
 use relatch_core::Session;
-use relatch_token::{ClientId, SessionId, Timestamp, UserId};
+use relatch_token::{ClientId, DeviceHash, SessionId, Timestamp, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that the server keeps.
@@ -16,6 +16,7 @@ pub(super) struct Tables {
     pub(super) sessions: BTreeMap<SessionId, Session>,
     /// The sessions of each user, the oldest first.
     pub(super) sessions_of: BTreeMap<UserId, Vec<SessionId>>,
+    pub(super) devices: BTreeMap<(UserId, DeviceHash), Device>,
     pub(super) accounts: BTreeMap<UserId, Account>,
     /// Users who were deleted, as long as sessions or events speak of them.
     pub(super) deleted: BTreeMap<UserId, Deleted>,

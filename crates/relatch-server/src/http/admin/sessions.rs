@@ -13,7 +13,7 @@ use crate::http::session_list::SessionsAnswer;
 use crate::http::site::{Shared, Site};
 use crate::http::token_answer::hand_out;
 use crate::http::views::{ExplanationView, SessionView, TokenAnswer};
-use crate::sessions::{EndOne, Opening};
+use crate::sessions::{EndOne, OpenRefusal, Opening};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -60,7 +60,7 @@ body! {
     responses(
         (status = 201, description = "The session.", body = TokenAnswer),
         (status = 404, description = "There is no user with that `user_id`."),
-        (status = 409, description = "`user_disabled`."),
+        (status = 409, description = "`user_disabled`, or `too_many_sessions`."),
     ),
 )]
 pub(in crate::http) async fn open(
@@ -87,8 +87,9 @@ pub(in crate::http) async fn open(
         reason: Some(key.by()),
     };
     match site.app.sessions.open(opening).await? {
-        Some(tokens) => Ok(hand_out(StatusCode::CREATED, &tokens, device.as_ref(), site.now())),
-        None => Err(Problem::new(&code::USER_DISABLED)),
+        Ok(tokens) => Ok(hand_out(StatusCode::CREATED, &tokens, device.as_ref(), site.now())),
+        Err(OpenRefusal::Stale) => Err(Problem::new(&code::USER_DISABLED)),
+        Err(OpenRefusal::Full) => Err(Problem::new(&code::TOO_MANY_SESSIONS)),
     }
 }
 

@@ -25,6 +25,7 @@ impl Faults {
             found if *found == code::INVALID_CREDENTIALS => ("", texts.invalid_credentials.to_owned()),
             found if *found == code::EMAIL_NOT_VERIFIED => ("", texts.email_not_verified.to_owned()),
             found if *found == code::EMAIL_TAKEN => ("email", texts.email_taken.to_owned()),
+            found if *found == code::TOO_MANY_SESSIONS => ("", texts.too_many_sessions.to_owned()),
             found if *found == code::SIGNUP_DISABLED => ("", visit.texts.enter.closed.to_owned()),
             found if *found == code::WRONG_PASSWORD => ("current_password", texts.wrong_password.to_owned()),
             found if [&code::INVALID_CODE, &code::WRONG_CODE].contains(&found) => {
@@ -91,6 +92,7 @@ fn in_words(code: &str, texts: &Texts, chars_min: usize) -> String {
         "too_short" => faults.too_short,
         "too_common" => faults.too_common,
         "own_word" => faults.own_word,
+        "breached" => faults.breached,
         "control_character" => faults.control_character,
         _ => faults.wrong_value,
     };

@@ -53,6 +53,8 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/auth/pages/account", get(account::show))
         .route("/auth/pages/logout", get(account::lead).post(account::log_out))
         .route("/auth/pages/account/end", get(account::lead).post(account::end))
+        .route("/auth/pages/account/rename", get(account::lead).post(account::rename))
+        .route("/auth/pages/account/forget", get(account::lead).post(account::forget))
         .route("/auth/pages/account/end-all", get(account::lead).post(account::end_all))
         .route("/auth/pages/history", get(history::show))
         .route("/auth/pages/password", get(password::show).post(password::send))
