@@ -180,6 +180,8 @@ async fn a_refused_login_looks_like_a_wrong_password_and_counts_like_one() {
     let (server, mut ada) = cast(|config| {
         config.risk.mode = RiskMode::On;
         config.risk.login.refuse = 90;
+        // Failures shall be counted here, and not slowed down.
+        config.limits.login_delay_seconds_max = 0;
     })
     .await;
     let mut thief = server.browser();
@@ -227,7 +229,7 @@ async fn failures_before_a_login_count_from_the_fifth_on() {
     for (failures, expected) in
         [(4, None), (5, Some("dry_run notify at login, score 50: failures_before network_changed"))]
     {
-        let (server, mut ada) = cast(|_| {}).await;
+        let (server, mut ada) = cast(|config| config.limits.login_delay_seconds_max = 0).await;
         let mut thief = server.browser();
         for _ in 0..failures {
             thief.post("/auth/login", json!({"email": "ada@example.com", "password": "wrong horse"})).await;
