@@ -12,8 +12,10 @@ use std::ffi::OsStr;
 pub(crate) fn suite() -> Result<Tally> {
     let server = Server::start("schemathesis", LIMITS)?;
     let secret = server.add_client("robot", "read")?;
-    let (ada, bob, eve) =
-        (server.log_in()?, server.sign_up("bob@example.com")?, server.sign_up("eve@example.com")?);
+    let ada = server.log_in()?;
+    let [bob, eve, zoe] =
+        ["bob@example.com", "eve@example.com", "zoe@example.com"].map(|who| server.sign_up(who));
+    let (bob, eve, zoe) = (bob?, eve?, zoe?);
     let program = setup::python()?.with_file_name("schemathesis");
     let mut tally = Tally::default();
     for which in ["--exclude-path-regex", "--include-path-regex"] {
@@ -25,6 +27,7 @@ pub(crate) fn suite() -> Result<Tally> {
             .with("ACCESS_TOKEN", &ada.access)
             .with("TOKEN_TO_LOG_OUT", &bob.access)
             .with("TOKEN_TO_END", &eve.access)
+            .with("TOKEN_TO_FORGET", &zoe.access)
             .with("API_KEY", &server.api_key)
             .with("CLIENT_ID", "robot")
             .with("CLIENT_SECRET", &secret);
